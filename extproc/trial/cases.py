@@ -17,7 +17,7 @@ from msgspec import structs
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from extproc.audits import Audited
-from extproc.facts import Facts, McpCall
+from extproc.facts import A2aCall, Facts, McpCall
 from gateway.config.block import Block, refusal
 from gateway.config.described import Described
 from gateway.config.document import Document, read
@@ -28,6 +28,8 @@ from gateway.problem import Problem, did_you_mean
 
 _NOON = "2026-01-01T12:00:00Z"
 _CHAT = "/v1/chat/completions"
+_ASKING = frozenset({"a2a", "body", "mcp", "model", "path", "route"})
+"""What says what is asked for."""
 
 Written = TypeVar("Written", bound=Block)
 
@@ -79,6 +81,41 @@ class McpCallBlock(Block):
         return McpCall("resources/read", self.server, resource=self.resource or "")
 
 
+class A2aCallBlock(Block):
+    """What is asked of an A2A agent."""
+
+    agent: Text
+    """Its name."""
+    method: Text = "SendMessage"
+    """The operation, as revision 1.0 calls it."""
+    skill: str = ""
+    """What the message says that it is for."""
+    parts: tuple[dict[str, Any], ...] = ()
+    """Of the message: `[{text: hello}]`."""
+    task_id: str = ""
+    """The task that it is about."""
+    context_id: str = ""
+    """The same of a context."""
+    chain: tuple[Text, ...] = ()
+    """The agents that asked each other before."""
+    group: str = ""
+    """Which the client asks, of those that the agent is in."""
+
+    @property
+    def call(self) -> A2aCall:
+        """As policies see it."""
+        return A2aCall(
+            self.method,
+            self.agent,
+            self.task_id,
+            self.context_id,
+            self.skill,
+            self.parts,
+            self.chain,
+            self.group,
+        )
+
+
 class RequestBlock(Block):
     """One request, as Envoy would show it."""
 
@@ -100,6 +137,8 @@ class RequestBlock(Block):
     """Its `stream`."""
     mcp: McpCallBlock | None = None
     """Instead of all that: a call of an MCP server."""
+    a2a: A2aCallBlock | None = None
+    """The same of an A2A agent."""
     route: Text | None = None
     """The plain route that Envoy would take; without it, it is for the LLM API."""
     source: Text = "127.0.0.1"
@@ -126,8 +165,11 @@ class RequestBlock(Block):
     def _says_each_once(self) -> RequestBlock:
         if self.model is not None and self.body is not None:
             raise refusal("either body or model")
-        if self.mcp is not None and (self.model, self.body, self.route) != (None, None, None):
-            raise refusal("either mcp, or model, body or route")
+        others = (self.model, self.body, self.route)
+        if self.mcp is not None and (*others, self.a2a) != (None, None, None, None):
+            raise refusal("either mcp, or a2a, model, body or route")
+        if self.a2a is not None and others != (None, None, None):
+            raise refusal("either a2a, or model, body or route")
         if self.key is not None and self.principal is not None:
             raise refusal("either key or principal")
         return self
@@ -178,13 +220,18 @@ class ResponseBlock(Block):
     result: dict[str, Any] | None = None
     """Of a call of an MCP server: `{content: [{type: text, text: x}]}`. Without it, it is an error
     of JSON-RPC, about which no rule is asked."""
+    task_state: str | None = None
+    """Of an agent, as revision 1.0 calls it: `TASK_STATE_COMPLETED`; empty, where it answers with a
+    message. Without it, it is an error, about which no rule is asked."""
 
     def answered(self, facts: Facts) -> Facts:
         """What is known when it has come."""
-        call = facts.mcp
+        call, asked = facts.mcp, facts.a2a
+        state = self.task_state or ""
         return structs.replace(
             facts,
             mcp=None if call is None else structs.replace(call, result=self.result),
+            a2a=None if asked is None else structs.replace(asked, task_state=state),
             status=self.status,
             answer_headers=self.all_headers,
         )
@@ -279,7 +326,7 @@ class SampleBlock(RequestBlock):
     @classmethod
     def _asks_for_something(cls, data: Any) -> Any:
         """A chat completion, where nothing says what it is."""
-        if isinstance(data, dict) and not data.keys() & {"body", "mcp", "model", "path", "route"}:
+        if isinstance(data, dict) and not data.keys() & _ASKING:
             return {**data, "model": "any"}
         return data
 

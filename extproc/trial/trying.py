@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from extproc.a2a.operations import Operation
 from extproc.adapters.password_checks import HashedPasswords
 from extproc.audits import Audits
 from extproc.events import Action, RequestBody, RequestHeaders, Respond, ResponseHeaders
@@ -222,7 +223,7 @@ def tried(
     open_routes = {each.name for each in of.gateway.routes if not each.needs_identity}
     if request.route in open_routes:
         return Seen(None, ())  # Envoy asks nobody
-    if request.mcp is not None:
+    if request.mcp is not None or request.a2a is not None:
         return asyncio.run(_called(of, program, request, look, response))
     return asyncio.run(_tried(of, program, request, response))
 
@@ -234,25 +235,47 @@ async def _called(
     look: Callable[[Facts], None] | None,
     response: ResponseBlock | None,
 ) -> Seen:
-    """A call of an MCP server: who asks, and what rules say, also of its result if there is one."""
-    assert request.mcp is not None
-    call = request.mcp.call
-    if call.server not in {each.name for each in of.gateway.mcp.servers}:
-        raise Unusable(f"no MCP server '{call.server}'")
-    headers = request.all_headers
-    facts = Facts(request.now, "POST", of.gateway.mcp.path, headers, request.source)
+    """A call of an MCP server, or of an agent: who asks, and what rules say, also of what it comes
+    to if that is said."""
+    facts = _facts_of(of.gateway, request)
+    call, asked = facts.mcp, facts.a2a
+    facts.mcp = facts.a2a = None
     verdict = program.authenticate.on_headers(facts)
     found = await verdict if isinstance(verdict, Awaitable) else verdict
-    facts.mcp = call
+    facts.mcp, facts.a2a = call, asked
     if not isinstance(found, Deny) and look is not None:
         look(facts)
     elif not isinstance(found, Deny):
-        refusal = program.mcp_refusal(facts)
-        if refusal is None and response is not None and response.result is not None:
+        refusal = _refused(program, facts)
+        said = None if response is None else (response.task_state if asked else response.result)
+        if refusal is None and response is not None and said is not None:
             refusal = _refused_result(program, response.answered(facts))
         return Seen(refusal, (), dict(of.noted.verdicts.keys()))
     denied = found if isinstance(found, Deny) else None
     return Seen(denied, (), dict(of.noted.verdicts.keys()))
+
+
+def _facts_of(gateway: Gateway, request: RequestBlock) -> Facts:
+    """What is known of a call of an MCP server, or of an agent. Raises `Unusable`."""
+    headers, path = request.all_headers, gateway.mcp.path
+    call = None if request.mcp is None else request.mcp.call
+    asked = None if request.a2a is None else request.a2a.call
+    if call is not None and call.server not in {each.name for each in gateway.mcp.servers}:
+        raise Unusable(f"no MCP server '{call.server}'")
+    if asked is not None:
+        path = f"{gateway.a2a.path}/{asked.agent}"
+        if gateway.a2a.agent(asked.agent) is None:
+            raise Unusable(f"no agent '{asked.agent}'")
+        if asked.method not in set(Operation):
+            raise Unusable(f"no operation '{asked.method}' of A2A")
+    return Facts(request.now, "POST", path, headers, request.source, mcp=call, a2a=asked)
+
+
+def _refused(program: Program, facts: Facts) -> Deny | None:
+    if facts.a2a is None:
+        return program.mcp_refusal(facts)
+    verdict = program.rules.early.on_request(facts)
+    return verdict if isinstance(verdict, Deny) else None
 
 
 def _refused_result(program: Program, facts: Facts) -> Deny | None:

@@ -28,7 +28,14 @@ _ROLLING = re.compile(r"rolling ([0-9]{1,6}) ?([mhd])")
 _SECONDS = {"m": 60, "h": 3600, "d": 86400}
 _LONGEST_SECONDS = 366 * 86400
 _CALENDAR = (Period.HOUR, Period.DAY, Period.WEEK, Period.MONTH)
-_UNREADABLE = ("llm.prompt", "mcp.arguments", "mcp.result", "a2a.", "response")
+_UNREADABLE = (
+    "llm.prompt",
+    "mcp.arguments",
+    "mcp.result",
+    "a2a.parts",
+    "a2a.task_state",
+    "response",
+)
 """What is too long for the name of a counter, or not there before a model is asked."""
 _PERIODS = ", ".join((*_CALENDAR, Period.TOTAL))
 

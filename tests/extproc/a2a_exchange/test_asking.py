@@ -73,6 +73,22 @@ def test_messages_cost_what_the_agent_says_and_other_operations_nothing() -> Non
     assert isinstance(asked.ask("/a2a/hotels", send(), **V1)[1], Direct)
 
 
+def test_each_skill_may_have_a_limit_and_a_budget_of_its_own() -> None:
+    yaml = (
+        TWO
+        + """
+budgets: [{name: b, for: {a2a: "*"}, by: 'a2a.agent + "/" + a2a.skill', limit: 0.5 USD, per: day}]
+"""
+    )
+    asked = gateway(yaml, ledger=MemoryLedger())
+
+    def is_sent(skill: str) -> bool:
+        _, found = asked.ask("/a2a/travel", send(metadata={"skillId": skill}), **V1)
+        return isinstance(found, Direct)
+
+    assert [is_sent(each) for each in ("book", "rent", "book")] == [True, True, False]
+
+
 def test_media_types_that_the_agent_does_not_take_are_refused_before_it_is_asked() -> None:
     parts = [{"url": "http://x/y.png", "mediaType": "image/png"}]
     _, action = gateway().ask("/a2a/travel", send(parts=parts), **V1)

@@ -29,7 +29,7 @@ from extproc.events import (
 from extproc.ports import Answered
 from gateway.a2a import Revision
 from tests.kit.a2a_exchange import TRAVEL, V0_3, V1, Played, agents, card, program, send
-from tests.kit.a2a_pools import INSTANCES, desk, instances, telling
+from tests.kit.a2a_pools import GROUP, INSTANCES, desk, group, instances, telling
 from tests.kit.a2a_pools import call as invoke
 from tests.kit.opinions import Say, Webhooks, objecting, replacing
 
@@ -392,6 +392,17 @@ def test_what_one_of_several_says_is_read() -> None:
         task = json.loads(answer.body)["result"]["task"]
         assert task["id"].startswith("t~")
         assert task["artifacts"][0]["parts"] == [{"text": told}]
+
+
+def test_guards_are_for_those_of_a_group_who_are_asked() -> None:
+    guards = f"{GROUP}\nguardrails:\n  - {BLOCK.replace('*', 'cars')}"
+    played = desk(guards, group())
+    said = {"message": {**AGENT, "parts": [{"text": "apollo"}]}}
+    body = json.dumps({"jsonrpc": "2.0", "id": 7, "result": said}).encode()
+    for skill, is_refused in (("rent", True), ("book", False)):
+        exchange, _ = played.ask("/a2a/desk", send(metadata={"skillId": skill}), **V1)
+        answer = Answer(played, exchange, JSON).piece(body, is_end=True)
+        assert (answer.respond is not None) is is_refused
 
 
 def test_lists_of_several_are_read() -> None:

@@ -28,6 +28,11 @@ def test_the_example_passes(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == "9 passed\n"
 
 
+def test_so_does_the_one_of_a2a(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["test", str(EXAMPLE.parent / "a2a.yaml")], {}) == 0
+    assert capsys.readouterr().out == "4 passed\n"
+
+
 def test_so_does_the_one_of_mcp(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["test", str(EXAMPLE.parent / "mcp.yaml")], {}) == 0
     assert capsys.readouterr().out == "2 passed\n"

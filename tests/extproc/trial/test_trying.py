@@ -285,6 +285,56 @@ def test_a_server_that_is_not_there_cannot_be_tried(tmp_path: Path) -> None:
     assert seen == ["x"]
 
 
+A2A = """
+identity: {api_keys: {keys: [{name: ann, key: k-ann, team: red}, {name: bob, key: k-bob}]}}
+a2a: {agents: {travel: {url: "http://travel"}}}
+authorize:
+  - {name: reds, for: {a2a: travel}, require: 'principal.team == "red"'}
+  - {name: texts, for: {a2a: "*"}, require: 'a2a.parts.all(part, has(part.text))'}
+  - {name: alive, for: {a2a: "*"}, deny: 'a2a.method == "CancelTask" && a2a.task_id == "t"'}
+  - {name: failed, for: {a2a: "*"}, phase: response, deny: 'a2a.task_state == "TASK_STATE_FAILED"'}
+"""
+
+
+@pytest.mark.parametrize(
+    ("key", "call", "state", "rule"),
+    [
+        ("ann", {"parts": [{"text": "x"}]}, "TASK_STATE_COMPLETED", ""),
+        ("ann", {}, "", ""),
+        ("ann", {}, "TASK_STATE_FAILED", "failed"),
+        ("ann", {}, None, ""),
+        ("ann", {"parts": [{"url": "x"}]}, "TASK_STATE_FAILED", "texts"),
+        ("ann", {"method": "CancelTask", "task_id": "t"}, None, "alive"),
+        ("bob", {}, None, "reds"),
+    ],
+)
+def test_what_is_asked_of_agents_is_tried(
+    tmp_path: Path, key: str, call: dict[str, object], state: str | None, rule: str
+) -> None:
+    file = tmp_path / "gateway.yaml"
+    file.write_text(A2A)
+    of = subject(file, {})
+    assert isinstance(of, Subject)
+    request = RequestBlock.model_validate({"key": key, "a2a": {"agent": "travel", **call}})
+    denied = tried(of, request, response=ResponseBlock(task_state=state)).denied
+    assert (denied.by.name if denied and denied.by else "") == rule
+
+
+@pytest.mark.parametrize(
+    ("call", "why"),
+    [({"agent": "travle"}, "no agent"), ({"agent": "travel", "method": "Send"}, "no operation")],
+)
+def test_agents_and_operations_that_are_not_there_cannot_be_tried(
+    tmp_path: Path, call: dict[str, str], why: str
+) -> None:
+    file = tmp_path / "gateway.yaml"
+    file.write_text(A2A)
+    of = subject(file, {})
+    assert isinstance(of, Subject)
+    with pytest.raises(Unusable, match=why):
+        tried(of, RequestBlock.model_validate({"key": "ann", "a2a": call}))
+
+
 def test_documents_at_urls_are_not_fetched(tmp_path: Path) -> None:
     """Rules see the names that requests say, whatever is in the document."""
     file = tmp_path / "gateway.yaml"

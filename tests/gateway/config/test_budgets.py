@@ -59,6 +59,8 @@ def test_a_budget_counts_by_an_expression() -> None:
         ("per: day, by: 'llm.estimated_input_tokens'", "in the expression,"),
         ("per: day, by: 'llm.prompt'", "llm.prompt cannot be counted by"),
         ("per: day, by: 'mcp.arguments.to'", "mcp.arguments cannot be counted by"),
+        ("per: day, by: 'a2a.parts[0].text'", "a2a.parts cannot be counted by"),
+        ("per: day, by: a2a.task_state", "a2a.task_state cannot be counted by"),
         ("per: day, by: 'nobody.name'", "in the expression,"),
         ("per: total, time_zone: Asia/Tokyo", "has a time_zone, and no calendar"),
         ("per: day, mode: softly", "must be"),
