@@ -210,6 +210,11 @@ class A2a:
         """Those that are somewhere, each once: agents, and the instances of agents."""
         return places(self.agents)
 
+    @property
+    def has_pools(self) -> bool:
+        """Some agents stand for several."""
+        return any(each.pool is not None for each in self.agents)
+
     def agent(self, name: str) -> A2aAgent | None:
         """By its name."""
         return next((each for each in self.agents if each.name == name), None)

@@ -24,6 +24,7 @@ def a2a_checks(gateway: Gateway) -> tuple[Check, ...]:
         _check("path and method", "headers", "404 unknown_agent, 405 method_not_allowed"),
         _check("one reading of the request", "body", "400, as its binding has it"),
         *_rules(gateway),
+        *_choice(gateway),
         *guard_checks(gateway.a2a_guards),
         *_limits(gateway),
         *_budgets(gateway),
@@ -31,6 +32,13 @@ def a2a_checks(gateway: Gateway) -> tuple[Check, ...]:
         *_webhooks(gateway),
         *(rule_check(each, "answer") for each in rules_of_answers(gateway)),
     )
+
+
+def _choice(gateway: Gateway) -> Iterator[Check]:
+    """Of agents that stand for several."""
+    if gateway.a2a.has_pools:
+        name = "whose the task is, or who gets it of those that an agent stands for; its rules"
+        yield _check(name, "body", "UNSUPPORTED_OPERATION, 503 agent_unavailable")
 
 
 def rules_of_answers(gateway: Gateway) -> list[Rule]:

@@ -219,7 +219,9 @@ class _Explaining:
         elif kind == "mcp":
             shown = self.mcp_messages(mode)
         elif kind == "a2a":
-            shown = a2a_messages(mode, is_read=answers_are_read(self.gateway))
+            has_pools = self.gateway.a2a.has_pools
+            is_read = answers_are_read(self.gateway)
+            shown = a2a_messages(mode, is_read=is_read, has_pools=has_pools)
         elif kind == "mcp authorization":
             shown = authorization_messages(mode)
         elif kind == "llm":

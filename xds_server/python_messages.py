@@ -225,17 +225,24 @@ def mcp_messages(
 
 _OVERSEEN_AGENTS = "where guards or rules read what the agent says"
 _INTERPRETED = "where the agent speaks otherwise than the client"
+_POOLED = "where the agent stands for several"
 
 
-def a2a_messages(mode: Json | None, *, is_read: bool = False) -> tuple[Message, ...]:
+def a2a_messages(
+    mode: Json | None, *, is_read: bool = False, has_pools: bool = False
+) -> tuple[Message, ...]:
     """The same on a route of agents, where extproc asks for answers itself. `is_read`: guards, or
-    rules, read answers."""
+    rules, read answers. `has_pools`: some agents stand for several."""
     shown = messages(mode, Caller.A2A)
     if not shown:
         return shown
-    when = "; ".join([_INTERPRETED, *[_OVERSEEN_AGENTS] * is_read])
-    why = "to say it in the client's binding and revision"
-    why = "; ".join([why, *["what guards and rules say of it"] * is_read])
+    when = "; ".join([_INTERPRETED, *[_POOLED] * has_pools, *[_OVERSEEN_AGENTS] * is_read])
+    whys = (
+        "to say it in the client's binding and revision",
+        *["whose the tasks are, in their ids"] * has_pools,
+        *["what guards and rules say of it"] * is_read,
+    )
+    why = "; ".join(whys)
     return (
         *shown,
         Message("response headers", False, False, when, why),

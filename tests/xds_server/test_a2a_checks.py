@@ -55,3 +55,16 @@ authorize:
     assert (last.name, last.reads) == ("rule failed (deny of responses, for a2a=a)", "answer")
     assert answers_are_read(gateway_of(text))
     assert not answers_are_read(golden_gateway("a2a"))
+
+
+def test_who_gets_it_is_asked_where_agents_stand_for_several() -> None:
+    one = """
+a2a: {agents: {a: {url: "http://a"}}}
+"""
+    assert not any("whose the task" in each.name for each in a2a_checks(gateway_of(one)))
+    for several in (
+        "a2a: {agents: {a: {instances: {b: {url: 'http://b'}}}}}",
+        "a2a: {agents: {a: {url: 'http://a'}}, groups: {g: {agents: {a: {}}}}}",
+    ):
+        found = [each.name for each in a2a_checks(gateway_of(several))]
+        assert any(each.startswith("whose the task is") for each in found)
