@@ -152,6 +152,7 @@ ROWS: tuple[Row, ...] = (
     Row(Family.GEMINI, "/models/{model}:batchEmbedContents", Operation.BATCH_EMBED_CONTENTS),
     Row(Family.GEMINI, "/files/*", Operation.GEMINI_FILES, ("GET", "DELETE")),
     Row(Family.GEMINI, "/files/*", Operation.GEMINI_UPLOADS),
+    Row(Family.GEMINI, "/cachedContents/*", Operation.GEMINI_CACHES, _ANY),
     *(
         Row(
             Family.VERTEX,

@@ -62,6 +62,8 @@ class Operation(StrEnum):
     """Anthropic's `/files` and all below."""
     GEMINI_FILES = "gemini_files"
     """Gemini's `/files` and all below, but for their uploads."""
+    GEMINI_CACHES = "gemini_caches"
+    """Gemini's `/cachedContents` and all below."""
     GEMINI_UPLOADS = "gemini_uploads"
     """Gemini's `POST /upload/…/files`, which begins an upload and goes on with it."""
     MESSAGE_TOKENS = "message_tokens"

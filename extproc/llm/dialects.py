@@ -202,6 +202,7 @@ UNREAD = frozenset(
     {
         Operation.BATCHES,
         Operation.FILES,
+        Operation.GEMINI_CACHES,
         Operation.GEMINI_FILES,
         Operation.GEMINI_UPLOADS,
         Operation.MESSAGE_BATCHES,

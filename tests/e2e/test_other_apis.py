@@ -348,6 +348,18 @@ def test_files_of_gemini_are_uploaded_through_the_gateway(here: OtherApis, versi
     assert nobody.status_code == 401
 
 
+def test_what_is_cached_at_gemini_is_made_and_used(here: OtherApis) -> None:
+    caches = here.gemini().caches
+    config = types.CreateCachedContentConfig(contents="a long text", ttl="600s")
+    with here.costs(0):
+        made = caches.create(model="gemini-3-flash", config=config)
+        assert here.providers.last.document["model"] == "models/gemini-3-flash"
+        assert [each.name for each in caches.list()] == [made.name]
+        assert caches.get(name="cachedContents/c1").name == made.name
+        caches.delete(name="cachedContents/c1")
+    assert {got.provider for got in here.providers.got} == {"gemini"}
+
+
 @pytest.mark.parametrize("version", ["v1beta", "v1"])
 def test_googles_library_embeds_and_counts(here: OtherApis, version: str) -> None:
     client = here.gemini(version)

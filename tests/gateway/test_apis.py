@@ -83,6 +83,7 @@ MODELS = st.lists(SEGMENT, min_size=1, max_size=4).map("/".join)
         ),
         ("GET /v1beta/files", Operation.GEMINI_FILES, Family.GEMINI, "", False),
         ("GET /v1beta/files/f:download?alt=media", Operation.GEMINI_FILES, Family.GEMINI, "", 0),
+        ("PATCH /v1/cachedContents/c", Operation.GEMINI_CACHES, Family.GEMINI, "", False),
         ("DELETE /v1beta/files/f", Operation.GEMINI_FILES, Family.GEMINI, "", False),
         ("POST /upload/v1beta/files", Operation.GEMINI_UPLOADS, Family.GEMINI, "", False),
         ("POST /upload/v1/files?upload_id=u", Operation.GEMINI_UPLOADS, Family.GEMINI, "", False),

@@ -294,6 +294,13 @@ def _gemini_files(said: Said) -> Answer:
     return _json({"files": [file]} if said.path.endswith("/files") else file)
 
 
+def _gemini_caches(said: Said) -> Answer:
+    cache = {"name": "cachedContents/c1", "model": "models/gemini-3-flash"}
+    if said.method == "GET" and said.path.endswith("/cachedContents"):
+        return _json({"cachedContents": [cache]})
+    return _json({} if said.method == "DELETE" else cache)
+
+
 def _gemini_uploads(said: Said) -> Answer:
     """The first says what is coming; what follows has no document."""
     if said.document:
@@ -454,6 +461,8 @@ _OPERATIONS: tuple[_Operation, ...] = (
     _Operation("anthropic", "POST", "/v1/messages/batches/[^/]+/cancel", _message_batch),
     _Operation("gemini", "GET DELETE", "/v1beta/files(/[^/]+)?", _gemini_files),
     _Operation("gemini", "POST", "/upload/v1beta/files", _gemini_uploads),
+    _Operation("gemini", "POST", "/v1beta/cachedContents", _gemini_caches, ("model",)),
+    _Operation("gemini", "GET DELETE PATCH", "/v1beta/cachedContents(/[^/]+)?", _gemini_caches),
     _Operation("gemini", "POST", "/v1beta/models/[^/]+:embedContent", _embed_content, ("content",)),
     _Operation(
         "gemini", "POST", "/v1beta/models/[^/]+:batchEmbedContents", _embed_contents, ("requests",)

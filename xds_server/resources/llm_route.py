@@ -229,6 +229,9 @@ def _gemini(surface: _Surface, prefixes: _Prefixes) -> Iterator[Json]:
             if prefix not in prefixes.get(Family.OPENAI, ()):  # whose files are at the same path
                 below = {"path_separated_prefix": f"{prefix}/files"}
                 yield surface.unread(f"{GEMINI_NAME}/files", below)
+        if surface.gateway.llm.stored_at:
+            below = {"path_separated_prefix": f"{prefix}/cachedContents"}
+            yield surface.unread(f"{GEMINI_NAME}/files/caches", below)
         match: Json = {"prefix": f"{prefix}/"}
         if prefix in shared or not prefix:
             match = _regex(f"{re.escape(prefix)}/(.+/)?models/.+:[A-Za-z]+")
