@@ -38,7 +38,8 @@ async def listing(
 
 
 def seen_by(directory: Directory, rules: Authorize, facts: Facts) -> Callable[[str], bool]:
-    """Whether the caller may ask an agent. `rules`: of entries of lists."""
+    """Whether the caller may ask an agent, if there is one of that name. `rules`: of entries of
+    lists."""
     asked = structs.replace(facts, mcp=None)
 
     def may_ask(name: str, group: str = "") -> bool:
@@ -46,9 +47,10 @@ def seen_by(directory: Directory, rules: Authorize, facts: Facts) -> Callable[[s
         return not isinstance(rules.on_request(asked), Deny)
 
     def is_seen(name: str) -> bool:
-        if not rules.is_any:
-            return True
-        pool = directory.agents[name].pool
+        agent = directory.agents.get(name)
+        if agent is None or not rules.is_any:
+            return agent is not None
+        pool = agent.pool
         if pool is None or not pool.is_group:
             return may_ask(name)
         return may_ask(name) and any(may_ask(each, name) for each in pool.names)

@@ -8,7 +8,7 @@ import json
 import pytest
 
 from extproc.a2a.registry import Query, Registry, View
-from extproc.a2a_serving.listing import listing
+from extproc.a2a_serving.listing import listing, seen_by
 from extproc.facts import Facts, McpCall
 from extproc.ports import Answered, Asked
 from tests.kit.a2a_exchange import TWO, agents, card, program
@@ -40,6 +40,14 @@ def test_rules_say_which_agents_are_listed_and_those_are_asked(
     assert view.url_of("travel") == "https://gw/a2a/travel"
     assert [name for name, _ in peers.asked] == [f"service/a2a/{name}" for name in found]
     assert about == facts()  # what the caller asks of whom is as it was
+
+
+@pytest.mark.parametrize("rules", ["", RULE])
+def test_an_agent_that_is_no_more_is_seen_by_nobody(rules: str) -> None:
+    of = program(TWO + rules, agents(**CARDS))
+    assert of.a2a is not None
+    is_seen = seen_by(of.a2a.directory, of.rules.of_entries, facts())
+    assert [name for name in ("travel", "gone") if is_seen(name)] == ["travel"]
 
 
 def test_who_takes_too_long_is_listed_without_a_card() -> None:
