@@ -136,8 +136,8 @@ def encode_direct(action: Direct) -> bytes:
         told += _FLOWING_ANSWER if action.body is None else _new_body(action.body)
     if action.is_shown:
         told += _ANSWERED
-    if action.session or action.token:
-        told += _session(action.session, action.token)
+    if action.session or action.token or action.address:
+        told += _session(action.session, action.token, action.address)
     if action.told:
         told += encode_told(action.told)
     if action.body is None or action.is_flowing:
@@ -169,10 +169,15 @@ def _removed(name: str) -> bytes:
 
 
 @lru_cache(_MOST_REMEMBERED)
-def _session(shown: str, token: str) -> bytes:
-    """What the client calls its session, for the answer; and what the server is shown."""
+def _session(shown: str, token: str, address: str) -> bytes:
+    """What the client calls its session, for the answer; what the server is shown, and where it
+    is."""
     response = _ProcessingResponse()
-    said = {names.MCP_SESSION: shown, names.MCP_TOKEN: token}
+    said = {
+        names.MCP_SESSION: shown,
+        names.MCP_TOKEN: token,
+        names.WEBHOOK_ADDRESS: address,
+    }
     found = {name: value for name, value in said.items() if value}
     response.dynamic_metadata.update({names.MCP_NAMESPACE: found})
     return bytes(response.SerializeToString())

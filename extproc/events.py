@@ -136,6 +136,8 @@ class Direct(Struct, frozen=True):
     """After headers: show us those of the answer, too."""
     token: str = ""
     """What the server is shown of who calls: `Bearer …`; empty: nothing."""
+    address: str = ""
+    """Where Envoy connects to, where the cluster does not say so: `192.0.2.1:443`."""
     is_flowing: bool = False
     """After headers: the answer flows; a new body goes on, whether there was one or not."""
 

@@ -108,8 +108,8 @@ LIMITS_NAMESPACE = "dragoman.limits"
 """Untyped dynamic metadata, where the client's limits stand, for headers of the answer: `{name:
 text}`, with some of the names below."""
 MCP_NAMESPACE = "dragoman.mcp"
-"""Untyped dynamic metadata, `{session, token}`: what the client calls its session, and what the
-server is shown of who calls: `Bearer …`."""
+"""Untyped dynamic metadata, `{session, token, webhook}`: what the client calls its session; what
+the server is shown of who calls: `Bearer …`; of notifications of agents, their address."""
 MCP_SESSION = "session"
 MCP_TOKEN = "token"
 RATE_LIMITS = (
@@ -204,8 +204,8 @@ A2A_STATUS_HEADER = f"{OWN_HEADER_PREFIX}a2a-status"
 """`content-type`, `accept` and status behind that bridge; before it they are gRPC's."""
 A2A_FRAMED_HEADER = f"{OWN_HEADER_PREFIX}a2a-framed"
 """Of a request whose answer may be empty: before the bridge, both bodies have gRPC's prefix."""
-WEBHOOK_HEADER, WEBHOOKS, PLAIN_WEBHOOKS = "x-dragoman-webhook", "webhooks/https", "webhooks/http"
-"""Of notifications: the header of their address, set by extproc alone; clusters."""
+WEBHOOK_ADDRESS, WEBHOOKS, PLAIN_WEBHOOKS = "webhook", "webhooks/https", "webhooks/http"
+"""Of notifications: where their address is in the metadata of MCP, `192.0.2.1:443`; clusters."""
 MCP_SSE_HEADER = f"{OWN_HEADER_PREFIX}mcp-sse"
 """Of a request of a client of HTTP with SSE to the hub: the cluster that leads back to Envoy."""
 MCP_STREAMS_HEADER = f"{OWN_HEADER_PREFIX}mcp-streams"

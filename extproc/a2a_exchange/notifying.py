@@ -95,7 +95,8 @@ class Notifying:
             way = await self._callbacks.way(sealed, self._agent, whole, self._now)
         except Unreachable as error:
             return Deny(502, "webhook_unreachable", str(error))
-        return Direct(way.reply, True, way.headers, way.removed, body=said)
+        head = way.headers, way.removed
+        return Direct(way.reply, True, *head, body=said, address=way.address)
 
     async def _judged(self, whole: bytes) -> bytes | Deny:
         """What becomes of it past those who read what the agent says, as they read its answers."""

@@ -73,6 +73,8 @@ class Way(Struct, frozen=True):
 
     reply: bytes
     """What Envoy is told (`direct_wire.encode_way`) when the body is answered."""
+    address: str
+    """That it connects to: `192.0.2.1:443`."""
     headers: tuple[tuple[str, str], ...]
     removed: tuple[str, ...]
 
@@ -177,7 +179,6 @@ class Callbacks:
         head = {
             ":path": target.path,
             ":authority": target.authority,
-            names.WEBHOOK_HEADER: f"{written}:{target.port}",
             NOTIFICATION_TOKEN: sealed.token,
             "authorization": sealed.authorization or self._signed(target, agent, body, now),
         }
@@ -185,6 +186,7 @@ class Callbacks:
         said = tuple((name, value) for name, value in head.items() if value)
         return Way(
             self._means.replies[cluster],
+            f"{written}:{target.port}",
             said,
             tuple(name for name, value in head.items() if not value),
         )

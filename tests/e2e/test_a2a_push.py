@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +22,7 @@ from a2a.utils.errors import InvalidParamsError
 from tests.e2e.test_a2a_trust import private
 from tests.kit import web
 from tests.kit.a2a_agent import Agent, running_agent
+from tests.kit.certificates import Authority
 from tests.kit.in_a_loop import in_a_loop
 from tests.kit.recorder import Recorded, Recorder
 from tests.kit.stack import Stack, eventually, running
@@ -36,6 +38,8 @@ class Scene:
     stack: Stack
     agent: Agent
     webhook: Recorder
+    secure: Recorder
+    """With a certificate for `127.1`, which is a name that leads to 127.0.0.1."""
 
     def called(self, path: str) -> list[Recorded]:
         return [each for each in self.webhook.requests if each.path == path]
@@ -46,7 +50,17 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     folder = tmp_path_factory.mktemp("push")
     (folder / "ours.pem").write_text(private())
     config = folder / "gateway.yaml"
-    with running_agent("travel", ("1.0", "0.3")) as agent, Recorder() as webhook:
+    authority = Authority()
+    (folder / "ca.pem").write_text(authority.pem)
+    for name, text in zip(("server.pem", "key.pem"), authority.server("127.1"), strict=True):
+        (folder / name).write_text(text)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(folder / "server.pem", folder / "key.pem")
+    with (
+        running_agent("travel", ("1.0", "0.3")) as agent,
+        Recorder() as webhook,
+        Recorder(tls) as secure,
+    ):
         config.write_text(
             f"""
 gateways: {{default: {{port: "${{DRAGOMAN_PORT}}"}}}}
@@ -55,6 +69,7 @@ a2a:
   push:
     url: "http://127.0.0.1:${{DRAGOMAN_PORT}}"
     networks: [127.0.0.1/32]
+    ca: ca.pem
     http: true
     sign: true
     timeout: 5s
@@ -62,7 +77,7 @@ a2a:
 """
         )
         with running(config, folder / "state", workers=1) as stack:
-            yield Scene(stack, agent, webhook)
+            yield Scene(stack, agent, webhook, secure)
 
 
 def webhook(scene: Scene, path: str, **more: Any) -> a2a_pb2.TaskPushNotificationConfig:
@@ -154,8 +169,44 @@ def test_nobody_else_is_called_through_the_gateway(scene: Scene) -> None:
     before = len(scene.webhook.requests)
     made_up = web.post(f"{scene.stack.url}/a2a/.push/travel/{'A' * 200}", json=body)
     assert made_up.status_code == 404
-    head = {"x-dragoman-webhook": f"127.0.0.1:{scene.webhook.port}"}
+    head = {"x-envoy-original-dst-host": f"127.0.0.1:{scene.webhook.port}"}
     for name in ("x-dragoman-a2a", "X-Dragoman-A2A"):
         sent = web.post(f"{scene.stack.url}/x", json=body, headers={**head, name: "webhooks/http"})
         assert sent.status_code == 404
     assert len(scene.webhook.requests) == before
+
+
+def asked_for(scene: Scene, url: str) -> None:
+    """A message whose client wants to be called there."""
+    message = {"messageId": "m", "role": "ROLE_USER", "parts": [{"text": "ask me"}]}
+    configuration = {"taskPushNotificationConfig": {"url": url}, "returnImmediately": True}
+    body = {"message": message, "configuration": configuration}
+    head = {"a2a-version": "1.0"}
+    sent = web.post(f"{scene.stack.url}/a2a/travel/message:send", json=body, headers=head)
+    assert sent.status_code == 200, sent.text
+
+
+def test_the_certificate_of_a_webhook_is_for_its_name(scene: Scene) -> None:
+    port = scene.secure.port
+    asked_for(scene, f"https://127.1:{port}/right")
+    eventually(lambda: bool(scene.secure.requests), "the client is called")
+    called = scene.secure.requests[0]
+    assert (called.path, called.headers["host"]) == ("/right", f"127.1:{port}")
+    asked_for(scene, f"https://127.0.1:{port}/wrong")
+    stats = f"http://127.0.0.1:{scene.stack.envoy_admin_port}/stats?filter=webhooks/https.ssl"
+
+    def is_refused() -> bool:
+        lines = web.get(stats).text.splitlines()
+        counts = dict(line.rsplit(": ", 1) for line in lines if ": " in line)
+        return any(int(n) for name, n in counts.items() if "fail_verify_san" in name)
+
+    eventually(is_refused, "the certificate is refused")
+    assert {each.path for each in scene.secure.requests} == {"/right"}
+
+
+def test_a_client_who_is_busy_is_called_again(scene: Scene) -> None:
+    scene.webhook.failing = 1
+    asked_for(scene, f"{scene.webhook.url}/busy")
+    eventually(lambda: len(scene.called("/busy")) > 1, "the client is called again")
+    bodies = [each.body for each in scene.called("/busy")]
+    assert bodies.count(bodies[0]) == 2

@@ -91,3 +91,12 @@ def test_envoy_can_be_asked_for_patience() -> None:
     told = Response.FromString(patience(12.5))
     assert told.override_message_timeout.ToMilliseconds() == 12_500
     assert told.WhichOneof("response") is None
+
+
+def test_where_envoy_connects_to_is_metadata_which_no_filter_of_a_try_removes() -> None:
+    way = encode_way("c", "/p", [], is_read=True)
+    told = Response.FromString(encode_direct(Direct(way, True, address="192.0.2.1:443")))
+    fields = told.dynamic_metadata.fields[names.MCP_NAMESPACE].struct_value.fields
+    assert {name: each.string_value for name, each in fields.items()} == {
+        names.WEBHOOK_ADDRESS: "192.0.2.1:443"
+    }

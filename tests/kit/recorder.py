@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from dataclasses import dataclass
 
 from tests.kit.http_server import Handler, HttpServer
@@ -22,7 +23,9 @@ class Recorded:
 class Recorder(HttpServer):
     """`with Recorder() as server: server.port, server.requests`."""
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+        self.failing = 0
+        """How many requests are answered with 503 before others."""
         self.requests: list[Recorded] = []
         self.status = 200
         self.answer = b"{}"
@@ -48,7 +51,9 @@ class Recorder(HttpServer):
                 body = self.rfile.read(int(self.headers.get("content-length", "0")))
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 recorder.requests.append(Recorded(self.command, self.path, headers, body))
-                self.send_response(recorder.status)
+                status = 503 if recorder.failing > 0 else recorder.status
+                recorder.failing -= 1
+                self.send_response(status)
                 self.send_header("content-type", recorder.kind)
                 for name, value in recorder.headers.items():
                     self.send_header(name, value)
@@ -68,7 +73,7 @@ class Recorder(HttpServer):
                         self.wfile.flush()
                 self.wfile.write(b"0\r\n\r\n")
 
-        super().__init__(Answering)
+        super().__init__(Answering, tls)
 
     @property
     def last(self) -> Recorded:

@@ -191,9 +191,12 @@ def webhook_clusters(push: Push, topology: Topology) -> Iterator[Resource]:
             "name": name,
             "type": "ORIGINAL_DST",
             "lb_policy": "CLUSTER_PROVIDED",
+            # not by a header: what a try's filters remove would be missed by the next
             "original_dst_lb_config": {
-                "use_http_header": True,
-                "http_header_name": names.WEBHOOK_HEADER,
+                "metadata_key": {
+                    "key": names.MCP_NAMESPACE,
+                    "path": [{"key": names.WEBHOOK_ADDRESS}],
+                }
             },
             "connect_timeout": "5s",
             "circuit_breakers": _CIRCUIT_BREAKERS,

@@ -35,7 +35,7 @@ def test_a_notification_goes_to_the_client_and_nobody_is_asked_who_the_agent_is(
     assert isinstance(action, Direct)
     headers = set_headers(BODY, action)
     assert headers["x-dragoman-a2a"] == "webhooks/https"
-    assert headers["x-dragoman-webhook"] == "8.8.8.8:443"
+    assert action.address == "8.8.8.8:443"
     assert (headers[":authority"], headers[":path"]) == ("client", "/hook")
     assert headers["authorization"] == "Bearer secret"
     assert headers["x-a2a-notification-token"] == "tok"

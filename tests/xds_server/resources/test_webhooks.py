@@ -61,7 +61,8 @@ def test_envoy_connects_to_the_address_that_it_is_told_and_checks_the_name() -> 
     for cluster in (tls, plain):
         assert cluster["type"] == "ORIGINAL_DST"
         said = cluster["original_dst_lb_config"]
-        assert said == {"use_http_header": True, "http_header_name": names.WEBHOOK_HEADER}
+        path = [{"key": names.WEBHOOK_ADDRESS}]
+        assert said == {"metadata_key": {"key": names.MCP_NAMESPACE, "path": path}}
     options = tls["typed_extension_protocol_options"].values()
     (named,) = (each["upstream_http_protocol_options"] for each in options)
     assert named == {"auto_sni": True, "auto_san_validation": True}
