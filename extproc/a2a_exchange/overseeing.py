@@ -163,6 +163,8 @@ class OverseenAnswer:
         self._judges.end()
         if isinstance(self._source, OverseenAnswer):
             self._source.close()
+        if isinstance(self._source, OverseenAnswer):
+            self._source.close()
 
     def _passed(self, found: Answering, event: ResponseHeaders | None = None) -> Answering:
         if not isinstance(found, Struct):
@@ -231,7 +233,8 @@ class OverseenAnswer:
         if kind == _EVENTS:
             self._events = EventFrames()
             return self._judges.stream(self._events)
-        if headers.get(_LENGTH) == "0" or (status >= 300 and kind != _JSON):
+        is_json = kind == _JSON or kind.endswith("+json")
+        if headers.get(_LENGTH) == "0" or (status >= 300 and not is_json):
             return None
         self._is_early = False
         return self._judges.document()

@@ -197,6 +197,18 @@ def test_what_cannot_be_read_is_refused() -> None:
     assert coded.respond.status == 502
 
 
+@pytest.mark.parametrize("kind", ["application/json", "application/a2a+json; charset=utf-8"])
+def test_errors_with_a_status_are_read(kind: str) -> None:
+    played = gateway(MASK)
+    exchange, _ = played.ask("/a2a/travel/message:send", send()["params"], **V1)
+    head = ResponseHeaders(400, "", headers={"content-type": kind})
+    assert played.said(exchange.on_event(head)) == Flow()
+    error = {"error": {"code": 400, "message": "ask jane@example.com"}}
+    last = played.said(exchange.on_event(ResponseBody(json.dumps(error).encode(), True)))
+    assert isinstance(last, Flow)
+    assert json.loads(last.body)["error"]["message"] == "ask [EMAIL]"
+
+
 def test_an_error_of_a_proxy_passes() -> None:
     played = gateway(MASK)
     exchange, _ = played.ask("/a2a/travel", send(), **V1)
