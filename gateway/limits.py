@@ -68,6 +68,9 @@ class Limit:
     """CEL that yields a text; each text is counted apart. Empty: no such."""
     service: str = ""
     """The rate limit service that counts, and knows how much; empty: none."""
+    descriptor: tuple[tuple[str, str], ...] = ()
+    """What it is asked with, in order: keys, and CEL that Envoy knows; empty: the limit's name, and
+    by what it counts."""
     is_of_machine: bool = False
     """Each machine counts for itself, whatever the ledger is."""
 
@@ -112,6 +115,30 @@ def envoys_key(by: str) -> Key | str | None:
         return Key.SOURCE
     match = _HEADER.fullmatch(by.strip())
     return None if match is None else match[2]
+
+
+MOST_HEADERS = 4
+"""Of one descriptor: where any may be missing, each doubles the ways to ask."""
+ASKED_OF_REQUESTS = {"request.method": ":method", "request.host": ":authority"}
+"""What is a header for Envoy, and is always there."""
+_CONSTANT = re.compile(r"""(["'])([^"'\\\n\0]+)\1""")
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """An entry of a descriptor whose value is always this."""
+
+    value: str
+
+
+def asked_with(value: str) -> Said | Key | str | None:
+    """The value of an entry of a descriptor, in CEL, as far as Envoy knows it: a text, the client's
+    address, or the name of a header."""
+    text = value.strip()
+    constant = _CONSTANT.fullmatch(text)
+    if constant is not None:
+        return Said(constant[2])
+    return ASKED_OF_REQUESTS.get(text) or envoys_key(text)
 
 
 @dataclass(frozen=True, slots=True)

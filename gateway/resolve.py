@@ -315,6 +315,7 @@ def _limit(block: LimitBlock) -> Limit:
         block.counted_by is CountedBy.ENVOY,
         block.by or "",
         block.service or "",
+        tuple(block.descriptor.items()),
         block.counted_by is CountedBy.MACHINE,
     )
 

@@ -2,15 +2,48 @@
 
 from __future__ import annotations
 
-from pydantic import Field, model_validator
+import re
+from typing import Annotated, TypeAlias
+
+from pydantic import (
+    AfterValidator,
+    Field,
+    WithJsonSchema,
+    model_validator,
+)
 
 from gateway.config.block import Block, refusal
 from gateway.config.budgets import By
 from gateway.config.scalars import ByteRate, CountRate, Name, Text, Weight
-from gateway.limits import Algorithm, CountedBy
+from gateway.limits import MOST_HEADERS, Algorithm, CountedBy, Key, asked_with
 from gateway.model import Mode
 
+_ADDRESS = "remote_address"
+_KEY = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 NOTHING_COUNTED = "needs at least one of requests, tokens, bytes and concurrent"
+
+
+def _asked_with(value: str) -> str:
+    if asked_with(value) is None:
+        raise refusal(
+            "is nothing that Envoy can ask a service with",
+            "a text in quotes, request.method, request.host, request.headers[…], source.address",
+        )
+    return value
+
+
+def _descriptor_key(value: str) -> str:
+    if not _KEY.fullmatch(value):
+        raise refusal("must be up to 64 letters, digits and signs of '_.-'")
+    return value
+
+
+DescriptorKey: TypeAlias = Annotated[
+    str, AfterValidator(_descriptor_key), WithJsonSchema({"type": "string"})
+]
+DescriptorValue: TypeAlias = Annotated[
+    str, AfterValidator(_asked_with), WithJsonSchema({"type": "string"})
+]
 
 
 class LimitScopeBlock(Block):
@@ -68,6 +101,10 @@ class LimitBlock(Block):
     """One of `limit_services`: Envoy asks it, and it knows how much. Of plain routes, `by` as for
     `counted_by: envoy`. It is asked with the entries `limit`, this name; `route`, where `for` has a
     `*`; and `remote_address`, or the header's name in lower case (`(none)` where there is none)."""
+    descriptor: dict[DescriptorKey, DescriptorValue] = Field(default={})
+    """Other entries that a `service` is asked with, in their order, in the place of all of these:
+    `{tenant: 'request.headers["x-tenant"]', plan: '"gold"'}`. Values are a text in quotes,
+    `request.method`, `request.host`, a header, or, as `remote_address`, `source.address`."""
     by: By | None = None
     """CEL that yields a text, such as `source.address` or `principal.tags["project"]`: each text is
     counted apart, within `for`. Requests without it are counted together."""
@@ -77,6 +114,21 @@ class LimitBlock(Block):
     `envoy`: each Envoy counts for itself and asks nobody, which costs no message. Of plain
     routes, in requests, with a token bucket; `by` nothing, `source.address` or a header:
     `request.headers["x-tenant"]`."""
+
+    @model_validator(mode="after")
+    def _asks_with_something(self) -> LimitBlock:
+        if not self.descriptor:
+            return self
+        if self.service is None or self.by is not None:
+            raise refusal("has a descriptor, which is for a service, and says by what it counts")
+        found = {key: asked_with(value) for key, value in self.descriptor.items()}
+        for key, each in found.items():
+            if (each is Key.SOURCE) != (key == _ADDRESS):
+                raise refusal(f"descriptor: '{_ADDRESS}' is for source.address, and that for it")
+        headers = [each for each in found.values() if isinstance(each, str) and each[0] != ":"]
+        if len(headers) > MOST_HEADERS:
+            raise refusal(f"descriptor: has more than {MOST_HEADERS} headers")
+        return self
 
     @model_validator(mode="after")
     def _counts_something(self) -> LimitBlock:

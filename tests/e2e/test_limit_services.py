@@ -25,6 +25,11 @@ OPEN = """
     backend: "http://127.0.0.1:${DRAGOMAN_DEMO_PORT}"
     replace_prefix: /healthz
     auth: none
+  - name: described
+    match: {path: {prefix: /described}}
+    backend: "http://127.0.0.1:${DRAGOMAN_DEMO_PORT}"
+    replace_prefix: /healthz
+    auth: none
 
 limit_services:
   nobody: {url: "http://127.0.0.1:SILENT", domain: gateway}
@@ -33,6 +38,10 @@ limit_services:
 LIMITS = """
   - {name: refused, for: {route: unanswered}, service: nobody}
   - {name: allowed, for: {route: let-through}, service: unasked}
+  - name: described
+    for: {route: described}
+    service: shared
+    descriptor: {limit: '"each-tenant"', x-tenant: 'request.headers["x-plan"]'}
 """
 
 
@@ -74,6 +83,14 @@ def test_the_service_says_how_much(asking: Stack) -> None:
     assert int(refused.headers["retry-after"]) > 0
     assert get(asking, "docs", "b").status_code == 200
     assert get(asking, "docs", "internal-1").status_code == 200
+
+
+def test_a_service_is_asked_with_entries_that_are_written(asking: Stack) -> None:
+    def status(**headers: str) -> int:
+        return web.get(f"{asking.url}/described", headers=headers).status_code
+
+    assert [status(**{"x-plan": "gold"}) for _ in range(4)] == [200, 200, 200, 429]
+    assert status(**{"x-plan": "internal-1"}) == 200
 
 
 def test_those_without_a_value_are_asked_about_together(asking: Stack) -> None:

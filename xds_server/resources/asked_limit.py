@@ -6,9 +6,17 @@ https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_filters/rate
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import product
 
 from gateway import names
-from gateway.limits import Key, LimitService, envoys_key
+from gateway.limits import (
+    ASKED_OF_REQUESTS,
+    Key,
+    LimitService,
+    Said,
+    asked_with,
+    envoys_key,
+)
 from gateway.model import Limit
 from xds_server.resources.extension import Json, duration, typed
 
@@ -48,25 +56,40 @@ def asked(route: str, limits: Sequence[Limit]) -> Json:
 
 
 def _actions(route: str, limit: Limit) -> Iterator[list[Json]]:
-    """Entries of a descriptor: `limit`, `route` where each counts apart, and then by what."""
+    """Entries of a descriptor: those that are written; or `limit`, `route` where each counts apart,
+    and then by what."""
+    if limit.descriptor:
+        ways = (tuple(_entries(key, asked_with(value))) for key, value in limit.descriptor)
+        yield from map(list, product(*ways))
+        return
     named = [_said(_LIMIT, limit.name)]
     if "*" in (limit.scope.route or ""):
         named.append(_said(_ROUTE, route))
     key = envoys_key(limit.by)
     if not limit.by:
         yield named
-    elif key is Key.SOURCE:
-        yield [*named, {"remote_address": {}}]
+    elif key is not None:
+        for each in _entries(str(key), key):
+            yield [*named, each]
+
+
+def _entries(key: str, asked: Said | Key | str | None) -> Iterator[Json]:
+    """Those of which a request has one: a header may be missing."""
+    if isinstance(asked, Said):
+        yield _said(key, asked.value)
+    elif asked is Key.SOURCE:
+        yield {"remote_address": {}}
     else:
-        header = str(key)
-        yield [*named, {"request_headers": {"header_name": header, "descriptor_key": header}}]
-        empty = {
-            "name": header,
-            "string_match": {"exact": ""},
-            "treat_missing_header_as_empty": True,
-        }
-        absent = {"descriptor_key": header, "descriptor_value": "(none)", "headers": [empty]}
-        yield [*named, {"header_value_match": absent}]
+        header = str(asked)
+        yield {"request_headers": {"header_name": header, "descriptor_key": key}}
+        if header not in ASKED_OF_REQUESTS.values():
+            empty = {
+                "name": header,
+                "string_match": {"exact": ""},
+                "treat_missing_header_as_empty": True,
+            }
+            absent = {"descriptor_key": key, "descriptor_value": "(none)", "headers": [empty]}
+            yield {"header_value_match": absent}
 
 
 def _said(key: str, value: str) -> Json:

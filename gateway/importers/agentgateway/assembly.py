@@ -78,10 +78,25 @@ def assemble(draft: Draft) -> Assembled:
         "authorize": draft.rules,
         "guardrails": draft.guards if has_models else [],
         "budgets": draft.budgets,
+        **_limits(draft, found),
         "routes": routes,
         "admin": _admin(draft, found),
     }
     return found
+
+
+def _limits(draft: Draft, found: Assembled) -> dict[str, object]:
+    """Of services that are asked, each for one route; and these services."""
+    limits = [
+        {"name": draft.name("limit", f"{entry.name}-asked", "asked"), "for": {"route": entry.name}}
+        | dict(each)
+        for entry in found.routes
+        if not entry.is_closed
+        for each in entry.limits
+    ]
+    asked = {each["service"] for each in limits}
+    services = {name: each for name, each in draft.limit_services.items() if name in asked}
+    return {"limit_services": services, "limits": limits} if limits else {}
 
 
 def _place(draft: Draft, found: Assembled, *, has_models: bool) -> None:

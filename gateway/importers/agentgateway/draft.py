@@ -137,6 +137,8 @@ class Entry:
     """What else keeps it from being served as it is; with any, or any lock, it is closed."""
     closeness: tuple[int, int] = (0, 0)
     """Of the hostnames that theirs asks for; its listener's may be closer, and are not counted."""
+    limits: tuple[Mapping[str, object], ...] = ()
+    """Of services that are asked; without names."""
     leader: Path = ()
     """Of a route in a group: the route that led there first; else the route itself."""
 
@@ -195,6 +197,7 @@ class Draft:
     """`identity.basic`."""
     services: dict[str, dict[str, object]] = field(default_factory=dict)
     """`external_authz`."""
+    limit_services: dict[str, dict[str, object]] = field(default_factory=dict)
     rules: list[dict[str, object]] = field(default_factory=list)
     rule_of: dict[Path, int] = field(default_factory=dict)
     """The first rule of ours that says what stands at a path of theirs."""

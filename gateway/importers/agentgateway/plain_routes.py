@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gateway.config.routes import UrlPath
 from gateway.importers.agentgateway import policy_keys
+from gateway.importers.agentgateway.asked_limits import read_asked_limit
 from gateway.importers.agentgateway.backends import (
     Plain,
     read_backend_tls,
     read_model_policy,
     refuse_credential,
 )
+from gateway.importers.agentgateway.draft import Draft
 from gateway.importers.agentgateway.durations import duration
 from gateway.importers.agentgateway.fitting import fits
 from gateway.importers.agentgateway.keys import settle
@@ -37,6 +40,8 @@ class Settings:
     """What takes the place of the matched prefix."""
     reasons: tuple[str, ...] = ()
     """What cannot be kept."""
+    limits: tuple[Mapping[str, object], ...] = ()
+    """Of services that are asked; without names."""
 
     def within(self, outer: Settings) -> Settings:
         """These, and those of the route that leads here where these say nothing."""
@@ -45,6 +50,7 @@ class Settings:
             self.retries if self.retries is not None else outer.retries,
             self.prefix if self.prefix is not None else outer.prefix,
             (*outer.reasons, *self.reasons),
+            (*outer.limits, *self.limits),
         )
 
 
@@ -67,7 +73,7 @@ def block(backends: list[Plain], settings: Settings) -> dict[str, object]:
     return found
 
 
-def read_settings(policies: Node) -> tuple[Settings, bool]:
+def read_settings(policies: Node, draft: Draft) -> tuple[Settings, bool]:
     """What a route's policies say but for its terms, and whether backends speak TLS."""
     reasons: list[str] = [*read_model_policy(policies.take("ai"))]
     tls = policies.take("backendTLS")
@@ -79,7 +85,8 @@ def read_settings(policies: Node) -> tuple[Settings, bool]:
     prefix, is_kept = _rewrite(policies.take("urlRewrite"))
     if not is_kept:
         reasons.append("urlRewrite")
-    return Settings(timeout, retries, prefix, tuple(reasons)), not tls.is_empty
+    limits = read_asked_limit(policies.take("remoteRateLimit"), draft)
+    return Settings(timeout, retries, prefix, tuple(reasons), limits), not tls.is_empty
 
 
 def _timeout(node: Node, *, has_retries: bool) -> str | None:

@@ -24,6 +24,10 @@ UNCOMPUTED = "values of bodies are not computed here: what they cap stays as the
 CONCURRENT = "the number of requests at a time is not limited here"
 UNLIMITED = "the number of requests is not limited here; write limits"
 ASKED_LIMITS = "no service is asked for limits; write limit_services, and limits that name one"
+ASKED_ELSEWHERE = (
+    "on plain routes, what Envoy can ask a service with is taken over; else no service is asked for"
+    " limits: write limit_services, and limits that name one"
+)
 MCP = "MCP is not served in this version: its clients get 404, or 403 where the place is kept"
 _TUNNEL = "backends are reached directly, not through a proxy"
 RELATIVE = "relative to this file; theirs is relative to where it was started"
@@ -52,7 +56,7 @@ ROUTE_POLICY: Rows = (
     lock(MCP, "mcpAuthorization", "mcpGuardrails", "mcpAuthentication"),
     without("agents are passed through as plain HTTP: their cards keep their own address", "a2a"),
     without(_TUNNEL, "backendTunnel"),
-    limit(ASKED_LIMITS, "remoteRateLimit"),
+    limit(ASKED_ELSEWHERE, "remoteRateLimit"),
     limit(CONCURRENT, "concurrencyLimit"),
     without("bodies stream; gateways.*.max_request_bytes limits those of requests", "buffer"),
     without(_MIRROR, "requestMirror"),
@@ -161,6 +165,15 @@ JWKS: Rows = (read("url", "file"),)
 RULES: Rows = (read("rules"),)
 RULE: Rows = (read("allow", "deny", "require"),)
 
+ASKED_LIMIT: Rows = (
+    read("domain", "host", "descriptors", "failureMode"),
+    limit(ASKED_LIMITS, "service", "backend", "policies", "conditional"),
+)
+ASKED_DESCRIPTOR: Rows = (
+    read("entries", "type"),
+    limit("what a request costs, or may, the service knows alone", "cost", "limitOverride"),
+)
+ASKED_ENTRY: Rows = (read("key", "value"),)
 RATE_LIMIT: Rows = (read("maxTokens", "tokensPerFill", "fillInterval", "type"),)
 
 AI_POLICY: Rows = (

@@ -100,7 +100,7 @@ class Routes:
         if ais:
             backends, around = [], self._beside_models(node, ais, terms, around)
         elif policies.block():
-            own, is_own_tls = plain_routes.read_settings(policies)
+            own, is_own_tls = plain_routes.read_settings(policies, self._draft)
             settings, is_tls = own.within(settings), is_tls or is_own_tls
         if is_tls:
             backends = [_with_tls(each) for each in backends]
@@ -257,6 +257,7 @@ class Routes:
                         match=match,
                         listener=gate.hostnames,
                         closeness=closeness,
+                        limits=settings.limits,
                         leader=inner.leader,
                         block=_fitting(block, match),
                         terms=terms + gate.terms,

@@ -72,3 +72,38 @@ def test_what_is_published_means_the_same() -> None:
     config = loaded(text)
     assert meant(published(config)).limits == meant(text).limits
     assert meant(for_workers(config)).limits == meant(text).limits
+
+
+DESCRIBED = """
+routes: [{{name: a, match: {{path: {{prefix: /a}}}}, backend: 'http://a', auth: none}}]
+limit_services: {{s: {{url: 'http://s:1', domain: d}}}}
+limits: [{{name: l, for: {{route: a}}, {}}}]
+"""
+
+
+def test_a_service_may_be_asked_with_entries_of_ones_own() -> None:
+    text = """service: s, descriptor: {tier: '"free"', h: 'request.headers["x-a"]'}"""
+    [limit] = meant(DESCRIBED.format(text)).limits
+    assert limit.descriptor == (("tier", '"free"'), ("h", 'request.headers["x-a"]'))
+
+
+@pytest.mark.parametrize(
+    ("written", "problem"),
+    [
+        ("requests: 1/s, descriptor: {a: request.method}", "which is for a service"),
+        ("service: s, by: source.address, descriptor: {a: request.method}", "says by what it"),
+        ("service: s, descriptor: {a: request.path}", "nothing that Envoy can ask a service with"),
+        ("service: s, descriptor: {a: source.address}", "'remote_address' is for source.address"),
+        ("service: s, descriptor: {remote_address: request.method}", "is for source.address"),
+        ("service: s, descriptor: {'a b': request.method}", "descriptor"),
+        (
+            "service: s, descriptor: {"
+            + ", ".join(f"h{n}: 'request.headers[\"x-{n}\"]'" for n in range(5))
+            + "}",
+            "has more than 4 headers",
+        ),
+    ],
+)
+def test_what_no_service_can_be_asked_with_is_a_problem(written: str, problem: str) -> None:
+    [found] = complaints(DESCRIBED.format(written))
+    assert problem in found

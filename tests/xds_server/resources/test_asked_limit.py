@@ -42,6 +42,29 @@ def test_descriptors_say_which_limit_which_route_and_by_what(
     assert actions(of) == expected
 
 
+def test_entries_that_are_written_are_asked_with_in_their_order() -> None:
+    of = Limit(
+        "l",
+        Scope(route="docs"),
+        service="s",
+        descriptor=(
+            ("tier", '"free"'),
+            ("method", "request.method"),
+            ("tenant", 'request.headers["x-t"]'),
+            ("remote_address", "source.address"),
+        ),
+    )
+    made = asked("docs", [of])["rate_limits"]
+    assert [[next(iter(each)) for each in one["actions"]] for one in made] == [
+        ["generic_key", "request_headers", "request_headers", "remote_address"],
+        ["generic_key", "request_headers", "header_value_match", "remote_address"],
+    ]
+    tier, method, tenant, _ = made[0]["actions"]
+    assert tier["generic_key"] == {"descriptor_key": "tier", "descriptor_value": "free"}
+    assert method["request_headers"] == {"header_name": ":method", "descriptor_key": "method"}
+    assert tenant["request_headers"] == {"header_name": "x-t", "descriptor_key": "tenant"}
+
+
 def test_limits_are_asked_about_at_once() -> None:
     assert len(actions(limit(), limit("source.address"))) == 2
 
