@@ -219,6 +219,26 @@ async def test_who_is_called_back_is_told_the_same_task(fleet: Fleet, binding: s
     assert {*told()} == {asked.task.id}
 
 
+def test_clients_of_0_3_find_their_tasks_too(fleet: Fleet) -> None:
+    url = f"{fleet.stack.url}/a2a/travel"
+    message = {"messageId": "m", "role": "user", "parts": [{"kind": "text", "text": "ask me"}]}
+    asked = {"jsonrpc": "2.0", "id": 1, "method": "message/send", "params": {"message": message}}
+    owners = set()
+    for place in range(6):
+        named = {**message, "contextId": f"old-{place}"}
+        task = web.post(url, json={**asked, "params": {"message": named}}).json()["result"]
+        owners.add(task["id"].rpartition("~")[2])
+        assert task["contextId"] == f"old-{place}"
+        other = f"{fleet.other.url}/a2a/travel"
+        found = web.get(f"{other}/v1/tasks/{task['id']}").json()
+        assert (found["id"], found["contextId"]) == (task["id"], task["contextId"])
+        cancelled = web.post(f"{other}/v1/tasks/{task['id']}:cancel", json={}).json()
+        assert cancelled["status"]["state"] == "TASK_STATE_CANCELLED"
+        got = {**asked, "method": "tasks/get", "params": {"id": task["id"]}}
+        assert web.post(url, json=got).json()["result"]["status"]["state"] == "canceled"
+    assert owners == {"blue", "green"}
+
+
 def test_the_group_is_in_the_list_and_has_a_card(fleet: Fleet) -> None:
     listed = web.get(f"{fleet.stack.url}/a2a").json()["agents"]
     assert [each["name"] for each in listed] == ["travel", "hotels", "spare", "desk"]
