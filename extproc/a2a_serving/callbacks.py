@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import hmac
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from hashlib import sha256
 from typing import Final, NamedTuple
 
@@ -99,10 +99,11 @@ class Means(NamedTuple):
 class Callbacks:
     """Of a program."""
 
-    __slots__ = ("_key", "_means", "_prefix", "_push", "_vault", "_where")
+    __slots__ = ("_agents", "_key", "_means", "_prefix", "_push", "_vault", "_where")
 
-    def __init__(self, push: Push, path: str, means: Means) -> None:
-        """`path`: below which agents are."""
+    def __init__(self, push: Push, path: str, agents: Container[str], means: Means) -> None:
+        """`path`: below which the agents of these names are."""
+        self._agents = agents
         self._push = push
         self._prefix = f"{push.url}{path}/{PLACE}/"
         self._vault = Vault(push.secrets or means.secrets, _PURPOSE)
@@ -136,8 +137,9 @@ class Callbacks:
         return Callback(f"{self._prefix}{agent}/{text}", nonce)
 
     def opened(self, agent: str, text: str) -> Sealed | None:
-        """What an address says; None: it is none of ours, or another agent's."""
-        packed = self._vault.open_text(text, agent)
+        """What an address says; None: it is none of ours, another agent's, or there is no such
+        agent any more."""
+        packed = self._vault.open_text(text, agent) if agent in self._agents else None
         if packed is None:
             return None
         inflater = zlib.decompressobj(wbits=-15)

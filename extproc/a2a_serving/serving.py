@@ -111,14 +111,15 @@ def serving(a2a: A2a, identity: Identity, world: World) -> Serving | None:
         },
         a2a.most_hops,
         a2a.allows_loops,
-        None if push is None else _callbacks(push, a2a.path, world, cards),
+        None if push is None else _callbacks(push, a2a, world, cards),
     )
 
 
-def _callbacks(push: Push, path: str, world: World, cards: Cards) -> Callbacks:
+def _callbacks(push: Push, a2a: A2a, world: World, cards: Cards) -> Callbacks:
     replies = {
         cluster: encode_way(cluster, "", (), is_read=True, header=names.A2A_HEADER)
         for cluster in (names.WEBHOOKS, names.PLAIN_WEBHOOKS)
     }
     means = Means(world.secrets, world.resolve, world.random, replies, cards.key)
-    return Callbacks(push, path, means)
+    agents = frozenset(each.name for each in a2a.agents)
+    return Callbacks(push, a2a.path, agents, means)

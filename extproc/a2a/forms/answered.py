@@ -21,8 +21,6 @@ from extproc.a2a.forms.objects import (
 )
 from extproc.a2a.operations import Operation
 from extproc.a2a.places import Form
-from extproc.protocols import json_spans
-from gateway.a2a import Revision
 
 _NOTHING: Mapping[str, object] = {}
 
@@ -96,16 +94,6 @@ def _list_down(result: object, form: Form, losses: Losses) -> object:
 
 
 # --- what agents call webhooks with --------------------------------------------------------
-
-
-def notified(body: bytes, agent: Revision, client: Revision, losses: Losses) -> bytes:
-    """What an agent posts, for a client of that revision; the same: as it is. Raises `InvalidJson`
-    and `Malformed`."""
-    if agent is client:
-        return body
-    document = json_spans.decode(body)
-    change = notification_up if client is Revision.V1_0 else notification_down
-    return json_spans.encode(change(document, losses))
 
 
 def notification_up(body: object, losses: Losses) -> Mapping[str, object]:

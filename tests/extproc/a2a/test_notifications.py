@@ -70,3 +70,13 @@ def test_numbers_stay_as_they_were_written() -> None:
     body = b'{"task":{"id":"t","metadata":{"n":1.50}}}'
     told = notifications.said(notifications.read(body), Revision.V1_0, "blue", [])
     assert b'"n":1.50' in (told or b"")
+
+
+@pytest.mark.parametrize("agent", Revision)
+@pytest.mark.parametrize("client", Revision)
+def test_each_revision_is_said_in_the_other(agent: Revision, client: Revision) -> None:
+    bodies = {Revision.V1_0: {"task": TASK}, Revision.V0_3: {**OLD, "kind": "task"}}
+    posted = notifications.read(json.dumps(bodies[agent]).encode())
+    told = notifications.said(posted, client, "", [])
+    assert (told is None) is (agent is client)
+    assert told is None or json.loads(told) == bodies[client]

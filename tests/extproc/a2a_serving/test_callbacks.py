@@ -18,6 +18,7 @@ from gateway.a2a import Push, Revision
 from tests.extproc.a2a.keys import signer
 
 PUSH = Push("https://gw")
+AGENTS = {"travel", "hotels"}
 HOOK = Webhook("https://client.example/hook?x=1", "tok", ("Bearer",), "secret")
 NOW = 1_000_000
 REPLIES = {names.WEBHOOKS: b"tls", names.PLAIN_WEBHOOKS: b"plain"}
@@ -37,7 +38,7 @@ class Names:
 
 def callbacks(push: Push = PUSH, hosts: Names | None = None, secret: str = "s" * 32) -> Callbacks:
     means = Means((secret,), hosts or Names(), lambda count: b"n" * count, REPLIES)
-    return Callbacks(push, "/a2a", means)
+    return Callbacks(push, "/a2a", AGENTS, means)
 
 
 def sealed(of: Callbacks, webhook: Webhook = HOOK, owner: str = "ann") -> Callback:
@@ -68,6 +69,8 @@ def test_it_opens_for_one_agent_with_one_secret_alone() -> None:
     assert callbacks().opened("hotels", text) is None
     assert callbacks(secret="x" * 32).opened("travel", text) is None
     assert callbacks().opened("travel", text[:-1]) is None
+    means = Means(("s" * 32,), Names(), lambda count: b"n" * count, REPLIES)
+    assert Callbacks(PUSH, "/a2a", {"hotels"}, means).opened("travel", text) is None, "it is gone"
     assert callbacks().opened("travel", "") is None
     both = replace(PUSH, secrets=("y" * 32, "s" * 32))
     assert callbacks(both, secret="z" * 32).opened("travel", text) is not None
@@ -185,7 +188,7 @@ def test_callers_know_their_own_alone() -> None:
 def test_notifications_are_signed_where_the_client_says_no_credentials() -> None:
     key = signer(kid="ours")
     means = Means(("s" * 32,), Names(), lambda count: b"n" * count, REPLIES, key)
-    of = Callbacks(replace(PUSH, is_signed=True), "/a2a", means)
+    of = Callbacks(replace(PUSH, is_signed=True), "/a2a", AGENTS, means)
     found = dict(way(of, sealed(of, Webhook("https://client.example")), b"body").headers)
     token = found["authorization"].removeprefix("Bearer ")
     assert jwt.get_unverified_header(token)["kid"] == "ours"

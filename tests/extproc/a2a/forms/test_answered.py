@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
@@ -13,8 +12,6 @@ from extproc.a2a.forms.losses import Loss, Losses, Lost, Malformed
 from extproc.a2a.forms.protobuf import V0_3
 from extproc.a2a.operations import Operation
 from extproc.a2a.places import Form
-from extproc.protocols.json_spans import InvalidJson
-from gateway.a2a import Revision
 
 TASK: dict[str, Any] = {
     "id": "t",
@@ -145,22 +142,3 @@ def test_a_message_stays_one() -> None:
     posted = answered.notification_down({"message": MESSAGE}, [])
     assert types_v03.Message.model_validate(posted).message_id == "m"
     assert answered.notification_up(posted, []) == {"message": MESSAGE}
-
-
-@pytest.mark.parametrize("agent", Revision)
-@pytest.mark.parametrize("client", Revision)
-def test_notifications_are_posted_in_the_words_of_the_client(
-    agent: Revision, client: Revision
-) -> None:
-    new = json.dumps({"task": TASK}).encode()
-    old = json.dumps(answered.result_down(Operation.GET_TASK, TASK, Form.V0_3, [])).encode()
-    posted = new if agent is Revision.V1_0 else old
-    found = answered.notified(posted, agent, client, [])
-    assert json.loads(found) == json.loads(new if client is Revision.V1_0 else old)
-    assert found is posted or agent is not client
-
-
-@pytest.mark.parametrize("body", [b"{", b"[]"])
-def test_what_is_no_notification_is_told(body: bytes) -> None:
-    with pytest.raises(InvalidJson):
-        answered.notified(body, Revision.V0_3, Revision.V1_0, [])
