@@ -10,9 +10,19 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from extproc.llm.spots import Channel, Spot, Spots
+from extproc.policies.gathering import Blocked
+from extproc.verdict import By, Deny, PolicyKind
 from gateway.a2a import Binding
 from gateway.guards import TextScope
 
+MOST_ARTIFACTS: Final = 10_000
+"""Of one stream: what was said last of each is kept."""
+_TOO_MANY: Final = Deny(
+    502,
+    "unreadable_answer",
+    f"guards cannot read the answer: it has more than {MOST_ARTIFACTS} artifacts",
+    by=By(PolicyKind.ANSWER),
+)
 _TEXT: Final = "text"
 """All are one speech: where another text goes on, the one before has ended."""
 
@@ -32,13 +42,15 @@ class StreamSpots:
         """The text that goes on."""
 
     def look(self, document: dict[str, Any]) -> None:
-        """Sees what an event goes on with."""
+        """Sees what an event goes on with. Raises `Blocked`."""
         event = payload(document, is_jsonrpc=self._is_jsonrpc)
         update = artifact_update(event)
         if update is not None:
             name = repr(_object(update.get("artifact")).get("artifactId"))
             if name not in self._begun or update.get("append") is not True:
                 self._begun[name] = self._turn()
+                if self._turns > MOST_ARTIFACTS:
+                    raise Blocked(_TOO_MANY)
             self._speaking = (_TEXT, self._begun[name])
         else:
             self._speaking = ()

@@ -37,7 +37,8 @@ def _findings(path: Path, guard: GuardTermsBlock) -> Iterator[Finding]:
         yield Finding((*path, "type"), "json_schema is not for agents: they say no one form")
         return
     if isinstance(guard, DetectionBlock) and guard.action is DetectionAction.TOKENISE:
-        yield Finding((*path, "action"), "tokenise is for LLM calls alone", "mask, or block")
+        what = "agents keep what they are told for longer than tokens are known"
+        yield Finding((*path, "action"), what, "mask, or block")
     if isinstance(guard, RemoteGuardBlock) and guard.parallel:
         yield Finding((*path, "parallel"), "agents are asked after their guards", "leave it out")
     if guard.texts is not None and _READ[guard.phase].isdisjoint(guard.texts):

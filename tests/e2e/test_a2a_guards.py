@@ -98,6 +98,9 @@ def texts(event: a2a_pb2.StreamResponse) -> str:
 async def test_streams_are_masked_over_the_borders_of_chunks(gateway: Stack, binding: str) -> None:
     async with client(gateway, binding) as made:
         events = [each async for each in made.send_message(saying("to jane@example.com"))]
+        task = await made.get_task(a2a_pb2.GetTaskRequest(id=events[-1].status_update.task_id))
+    (artifact,) = task.artifacts
+    assert [part.text for part in artifact.parts][-1] == ": to [EMAIL]"
     assert "".join(map(texts, events)) == "[redacted]orld: to [EMAIL]"
     assert events[-1].status_update.status.state == a2a_pb2.TASK_STATE_COMPLETED
 

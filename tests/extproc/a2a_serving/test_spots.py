@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from extproc.a2a_serving.spots import StreamSpots
+from extproc.a2a_serving.spots import MOST_ARTIFACTS, StreamSpots
+from extproc.policies.gathering import Blocked
 from gateway.a2a import Binding
 
 
@@ -56,3 +57,12 @@ def test_over_jsonrpc_it_is_the_result() -> None:
     found = read(StreamSpots(Binding.JSONRPC), {"result": update})
     assert [each.text for each in found.spots] == ["x"]
     assert read(StreamSpots(Binding.JSONRPC), {"error": {}}).ended is None
+
+
+def test_artifacts_of_a_stream_are_bounded() -> None:
+    spots = StreamSpots(Binding.HTTP_JSON)
+    for number in range(MOST_ARTIFACTS):
+        spots.look(chunk(f"{number}"))
+    spots.look(chunk("0", append=True))
+    with pytest.raises(Blocked):
+        spots.look(chunk("more"))
