@@ -6,11 +6,9 @@ and 2.x, Python 1.x in an environment of its own, the Inspector's command line.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +19,7 @@ import httpx
 
 from tests.kit import web
 from tests.kit.conformance import HOME, node
+from tests.kit.environments import environment
 from tests.kit.stack import eventually, free_ports
 
 FOLDER = Path(__file__).parent / "mcp_sdks"
@@ -45,17 +44,7 @@ class Said:
 
 def python_1() -> Path:
     """The interpreter of an environment with the Python SDK 1.x."""
-    home = HOME / "python1"
-    python = home / "bin" / "python"
-    stamp = home / PYTHON_1
-    with (HOME / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not stamp.exists():
-            subprocess.run([sys.executable, "-m", "venv", "--clear", str(home)], check=True)
-            pip = [str(python), "-m", "pip", "install", "--quiet", PYTHON_1]
-            subprocess.run(pip, check=True, timeout=300)
-            stamp.touch()
-    return python
+    return environment("python1", PYTHON_1)
 
 
 COMMANDS = {
