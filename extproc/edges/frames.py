@@ -110,11 +110,13 @@ def run(data: bytes, start: int, end: int, stream_id: int) -> tuple[Sequence[Pie
     """
     alike = HEADER.pack(0, DEFAULT_FRAME_BYTES, DATA, 0, stream_id)
     full = HEADER_BYTES + DEFAULT_FRAME_BYTES
-    view, position, last = memoryview(data), end, len(data) - full
+    view = memoryview(data)
     pieces = [view[start:end]]
-    while position <= last and data.startswith(alike, position):
+    for position in range(end, len(data) - full + 1, full):
+        if not data.startswith(alike, position):
+            break
         pieces.append(view[position + HEADER_BYTES : position + full])
-        position += full
+    position = end + (len(pieces) - 1) * full
     length = len(pieces) * DEFAULT_FRAME_BYTES
     if data.startswith(alike[3:], position + 3):
         size = frame_size(data[position : position + 3])
