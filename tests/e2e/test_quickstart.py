@@ -92,6 +92,15 @@ def test_unknown_fields_reach_the_provider_untouched(stack: Stack) -> None:
     assert {name: body[name] for name in odd} == odd
 
 
+@pytest.mark.parametrize("size", [200_000, 900_000])
+def test_a_large_prompt_reaches_the_provider_whole(stack: Stack, size: int) -> None:
+    prompt = "word " * (size // 5)
+    body = {"model": "demo", "messages": [{"role": "user", "content": prompt}]}
+    assert stack.chat(body).status_code == 200
+    seen = stack.seen("a")[-1]["body"]
+    assert seen == {**body, "model": "demo-a"}
+
+
 def test_headers_of_the_gateway_do_not_reach_the_provider(stack: Stack) -> None:
     sent = {"x-forwarded-for": "192.0.2.1", "cookie": "a=b", "x-dragoman-plan": "mine"}
     answer = stack.chat({"model": "demo-a", "messages": ASK}, headers=sent)
