@@ -39,6 +39,7 @@ class Cluster:
 
     name: str
     endpoints: tuple[str, ...]
+    """Or what says them."""
     is_tls: bool
     filters: tuple[Filter, ...]
     """In order, once for each try."""

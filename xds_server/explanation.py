@@ -326,6 +326,8 @@ class _Explaining:
             for place in body.get("load_assignment", {}).get("endpoints", ())
             for host in place.get("lb_endpoints", ())
         ]
+        if body.get("type") == "ORIGINAL_DST":
+            hosts = ["where extproc says"]
         return Cluster(
             name,
             tuple(hosts),
