@@ -2,8 +2,9 @@
 
 The two ext_proc messages of a message to an agent, in each binding, without policy and with a key,
 a rule that reads its parts, and a limit, and where the agent has two instances, in a context that
-the client has named; and there an event of the answer's stream. The edge is left out
-(`benchmarks.edge` has it). The least of several rounds, since others use the machine, too.
+the client has named; and there an event of the answer's stream, as well as where guards read both.
+The edge is left out (`benchmarks.edge` has it). The least of several rounds, since others use the
+machine, too.
 """
 
 from __future__ import annotations
@@ -53,6 +54,12 @@ identity: {api_keys: {keys: [{name: bench, key: dragoman-bench}]}}
 authorize: [{name: texts, for: {a2a: travel}, require: 'a2a.parts.all(part, has(part.text))'}]
 limits: [{name: all, for: {a2a: "*"}, requests: 1000000/s}]
 """
+GUARDS = """
+guardrails:
+  - {name: people, type: pii, action: mask, phase: both, for: {a2a: travel}}
+  - {name: keys, type: secrets, phase: both, for: {a2a: travel}}
+"""
+_KINDS: Final = {"gRPC": "application/grpc"}
 _Request: Any = message("envoy.service.ext_proc.v3.ProcessingRequest")
 _MESSAGE = {
     "messageId": "6dbc13b5-bd57-4c2b-b503-24e381b6c8d6",
@@ -102,15 +109,17 @@ class Call:
         self.is_open = False
 
 
-def bindings() -> dict[str, tuple[bytes, ...]]:
+def bindings(*, is_stream: bool = False) -> dict[str, tuple[bytes, ...]]:
     """What Envoy sends for a message of about 1 KB."""
+    method = "SendStreamingMessage" if is_stream else "SendMessage"
+    verb = "stream" if is_stream else "send"
     params = {"message": _MESSAGE}
-    asked = {"jsonrpc": "2.0", "id": 1, "method": "SendMessage", "params": params}
+    asked = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
     sent = protobuf.encode("lf.a2a.v1.SendMessageRequest", {"tenant": "travel", **params}, [])
     return {
         "JSON-RPC": _messages("/a2a/travel", json.dumps(asked).encode()),
-        "HTTP+JSON": _messages("/a2a/travel/message:send", json.dumps(params).encode()),
-        "gRPC": _messages("/lf.a2a.v1.A2AService/SendMessage", grpc_frames.frame(sent)),
+        "HTTP+JSON": _messages(f"/a2a/travel/message:{verb}", json.dumps(params).encode()),
+        "gRPC": _messages(f"/lf.a2a.v1.A2AService/{method}", grpc_frames.frame(sent)),
     }
 
 
@@ -176,11 +185,11 @@ def _timed(worker: Process, sent: tuple[bytes, ...]) -> float:
     return (time.process_time() - began) / REQUESTS * 1e6
 
 
-def _event(binding: str) -> bytes:
+def _event(binding: str, *, append: bool = False) -> bytes:
     """One of a stream, about 1 KB."""
     artifact = {"artifactId": "a", "parts": _MESSAGE["parts"]}
     ids = {"taskId": _MESSAGE["messageId"], "contextId": _MESSAGE["contextId"]}
-    event = {"artifactUpdate": {**ids, "artifact": artifact}}
+    event = {"artifactUpdate": {**ids, "artifact": artifact, "append": append}}
     if binding == "gRPC":
         return grpc_frames.frame(protobuf.encode("lf.a2a.v1.StreamResponse", event, []))
     if binding == "JSON-RPC":
@@ -197,6 +206,21 @@ def _of_event(binding: Binding, event: bytes) -> float:
     return (time.process_time() - began) / REQUESTS * 1e6
 
 
+def _of_guarded(worker: Process, sent: tuple[bytes, ...], binding: str) -> float:
+    """The same of each event that guards read."""
+    stream = worker(Call())
+    kind = _KINDS.get(binding, "text/event-stream").encode()
+    headers = [{"key": ":status", "raw_value": b"200"}, {"key": "content-type", "raw_value": kind}]
+    head = _Request(response_headers={"headers": {"headers": headers}}).SerializeToString()
+    event = _Request(response_body={"body": _event(binding, append=True)}).SerializeToString()
+    for each in (*sent, head):
+        stream.on_message(each)
+    began = time.process_time()
+    for _ in range(REQUESTS):
+        stream.on_message(event)
+    return (time.process_time() - began) / REQUESTS * 1e6
+
+
 async def measure() -> float:
     """Prints the table; the largest of its figures for agents of one place."""
     dearest = 0.0
@@ -206,6 +230,13 @@ async def measure() -> float:
         least = min(_timed(worker, sent) for _ in range(ROUNDS))
         event = min(_of_event(spoken, _event(binding)) for _ in range(ROUNDS))
         print(f"{'two instances':18} {binding:10} {least:6.1f} µs, an event {event:.1f} µs")
+    for binding, sent in bindings().items():
+        worker = process(AGENTS + GUARDS)
+        await _told(worker, sent)
+        least = min(_timed(worker, sent) for _ in range(ROUNDS))
+        streamed = bindings(is_stream=True)[binding]
+        event = min(_of_guarded(worker, streamed, binding) for _ in range(ROUNDS))
+        print(f"{'guards':18} {binding:10} {least:6.1f} µs, an event {event:.1f} µs")
     for name, yaml in (("no policy", AGENTS), ("key, rule, limit", AGENTS + POLICY)):
         for binding, sent in bindings().items():
             worker = process(yaml)
