@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from extproc.a2a import grpc_frames
@@ -247,6 +247,7 @@ def test_comments_do_not_wait_for_what_is_held_back() -> None:
     assert texts(answer.events) == "write to jane@exam"
 
 
+@settings(max_examples=25)
 @given(st.lists(st.integers(1, 40), max_size=6), st.integers(1, 60))
 def test_neither_chunks_nor_pieces_matter(cuts: list[int], size: int) -> None:
     text = "Write to jane@example.com and to bob@example.org, and thank all."
@@ -354,6 +355,45 @@ def test_rules_of_responses_see_the_state_of_a_task(state: str) -> None:
     stream = ask(gateway(rules=RULES % f"TASK_STATE_{state}"))
     stream.piece(sse(status("WORKING"), status(state)))
     assert [("error" in each) for each in stream.events] == [False, True]
+
+
+_NAMES = st.sampled_from(
+    [
+        *(
+            "task",
+            "status",
+            "message",
+            "state",
+            "artifactUpdate",
+            "statusUpdate",
+            "artifact",
+            "parts",
+        ),
+        *("text", "kind", "append", "id", "lastChunk", "artifactId", "metadata", "data"),
+        *("raw", "url", "tasks", "history", "file", "result", "error", "jsonrpc"),
+    ]
+)
+_JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.sampled_from(["task"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_NAMES, inner, max_size=4),
+    max_leaves=20,
+)
+
+
+@settings(max_examples=25)
+@given(st.lists(_JSON_VALUES, min_size=1, max_size=4), st.booleans())
+def test_whatever_an_agent_says_is_read_or_refused(events: list[Any], is_stream: bool) -> None:
+    played = gateway(MASK, LENGTH, rules=RULES % "TASK_STATE_FAILED")
+    answer = ask(played, "SendStreamingMessage" if is_stream else "SendMessage")
+    said = [each if each is None else json.dumps(each).encode() for each in events]
+    if is_stream:
+        for event in events:
+            answer.piece(sse(event))
+        for each in filter(None, said):
+            answer.piece(b"data: " + each + b"\n\n")
+    answer.piece(b"" if is_stream else said[0] or b"null", is_end=True)
+    assert answer.is_end or answer.respond is not None
+    assert answer.exchange.is_over
 
 
 def test_rules_see_states_of_0_3_in_words_of_1_0() -> None:
@@ -528,6 +568,25 @@ def test_messages_of_grpc_are_masked(revision: str) -> None:
     assert "".join(each.get("text", "") for each in found) == "write to [EMAIL]"
     assert answer.trailers == ChangeHeaders(())
     assert answer.exchange.is_over
+
+
+@settings(max_examples=25)
+@given(st.lists(st.integers(1, 40), max_size=6), st.integers(1, 90), st.sampled_from(Revision))
+def test_neither_chunks_nor_pieces_matter_over_grpc(
+    cuts: list[int], size: int, of: Revision
+) -> None:
+    text, revision = "Write to jane@example.com and to bob@example.org, and thank all.", of.value
+    places = sorted({0, len(text), *(min(each, len(text)) for each in itertools.accumulate(cuts))})
+    pieces = [text[a:b] for a, b in itertools.pairwise(places)]
+    events = [chunk(each, append=n > 0) for n, each in enumerate(pieces)]
+    data = b"".join(framed(revision, each) for each in events)
+    answer = call(gateway(MASK), revision)
+    for start in range(0, len(data), size):
+        answer.piece(data[start : start + size])
+    answer.take(ResponseEnd(None, {"grpc-status": "0"}))
+    found = [each["artifactUpdate"]["artifact"]["parts"][0] for each in messages(answer, revision)]
+    told = "".join(each.get("text", "") for each in found)
+    assert told == "Write to [EMAIL] and to [EMAIL], and thank all."
 
 
 def test_messages_that_nobody_changes_keep_fields_that_nobody_knows() -> None:
