@@ -229,7 +229,7 @@ def _gemini(surface: _Surface, prefixes: _Prefixes) -> Iterator[Json]:
             if prefix not in prefixes.get(Family.OPENAI, ()):  # whose files are at the same path
                 below = {"path_separated_prefix": f"{prefix}/files"}
                 yield surface.unread(f"{GEMINI_NAME}/files", below)
-        if surface.gateway.llm.stored_at:
+        if _is_kept(Operation.GEMINI_CACHES, surface.gateway):
             below = {"path_separated_prefix": f"{prefix}/cachedContents"}
             yield surface.unread(f"{GEMINI_NAME}/files/caches", below)
         match: Json = {"prefix": f"{prefix}/"}
@@ -373,8 +373,13 @@ def speaks(provider: Provider, dialect: Dialect) -> bool:
 
 def is_uploaded_to(gateway: Gateway) -> bool:
     """Whether Gemini's files may be kept by a provider."""
+    return _is_kept(Operation.GEMINI_UPLOADS, gateway)
+
+
+def _is_kept(operation: Operation, gateway: Gateway) -> bool:
+    """Whether some provider that is named for it offers it."""
     return any(
-        each.name in gateway.llm.stored_at and each.path_of(Operation.GEMINI_UPLOADS) is not None
+        each.name in gateway.llm.stored_at and each.path_of(operation) is not None
         for each in gateway.providers
     )
 
