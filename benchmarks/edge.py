@@ -2,12 +2,15 @@
 
 An RPC is what ext_proc sends: HEADERS, four small messages, each answered by one, END_STREAM.
 `python -m benchmarks.edge` prints a table; the client is a process of its own and is not counted.
+Below it stands what a long message costs the machine alone: the body of a request, in frames of
+16 KB as Envoy sends it, and sent back as one frame as Envoy takes it.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import socket
 import sys
 import time
@@ -16,6 +19,7 @@ from collections.abc import Callable, Iterator
 import uvloop
 from hpack import Encoder
 
+from extproc.adapters.heap import keep_freed_memory
 from extproc.edges import fast, reference
 from extproc.edges.frames import (
     ACK,
@@ -41,6 +45,8 @@ METHOD = "/envoy.service.ext_proc.v3.ExternalProcessor/Process"
 MESSAGES_PER_RPC = 4
 REQUEST = bytes(700)
 ANSWER = bytes(40)
+LONG_FRAME_BYTES = 256 << 10
+LONG_CALLS = 2_000
 EDGES: dict[str, Callable[..., object]] = {"fast": fast.serve, "reference": reference.serve}
 FIELDS = [
     (":method", "POST", True),
@@ -72,6 +78,13 @@ class Constant:
 
 
 METHODS: Methods = {METHOD: Constant}
+
+
+class SentBack(Constant):
+    """Answers with what it was sent."""
+
+    def on_message(self, message: bytes) -> None:
+        self._call.send(message)
 
 
 def greeting() -> bytes:
@@ -110,6 +123,32 @@ def machine_alone(rpcs: int, concurrent: int) -> float:
         while connection.take():
             pass
     return (time.process_time() - started) * 1e6 / (rpcs * MESSAGES_PER_RPC)
+
+
+def long_alone(size: int, service: type[Constant]) -> float:
+    """A call of one message of so many bytes, without sockets: microseconds, the least of many."""
+    connection = Connection({METHOD: service}, Limits(), time.monotonic, lambda: None)
+    announced = settings(((Setting.MAX_FRAME_SIZE, LONG_FRAME_BYTES),))
+    connection.receive(greeting() + announced + frame(SETTINGS, ACK, 0))
+    connection.take()
+    block = SHRINK_TABLE + bytes(Encoder().encode(FIELDS))
+    framed = b"\0" + size.to_bytes(4, "big") + bytes(size)
+    least = float("inf")
+    for number in range(LONG_CALLS):
+        stream_id = 2 * number + 1
+        pieces = [framed[at : at + 16_384] for at in range(0, len(framed), 16_384)]
+        chunks = (
+            frame(HEADERS, END_HEADERS, stream_id, block),
+            b"".join(frame(DATA, 0, stream_id, piece) for piece in pieces),
+            frame(DATA, END_STREAM, stream_id),
+        )
+        started = time.process_time()
+        for chunk in chunks:
+            connection.receive(chunk)
+            while connection.take():
+                pass
+        least = min(least, time.process_time() - started)
+    return least * 1e6
 
 
 async def served(name: str, rpcs: int, concurrent: int) -> float:
@@ -185,9 +224,14 @@ def report(rpcs: int) -> None:
         costs += [uvloop.run(served(name, rpcs, concurrent)) for name in EDGES]
         cells = [f"{cost:7.2f} {cost * MESSAGES_PER_RPC:8.1f}" for cost in costs]
         print(f"{concurrent:>10} " + " ".join(cells))
+    print("\na call of one long message, machine alone, and the same with the message sent back")
+    for size in (16_000, 200_000):
+        costs = [long_alone(size, service) for service in (Constant, SentBack)]
+        print(f"{size:>10} bytes {costs[0]:7.1f} {costs[1]:7.1f}")
 
 
 def main() -> None:
+    keep_freed_memory(os.environ)
     parser = argparse.ArgumentParser(description=__doc__)
     commands = parser.add_subparsers(dest="command")
     client = commands.add_parser("client")
