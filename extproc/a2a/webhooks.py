@@ -51,8 +51,9 @@ def place(request: A2aRequest) -> Names | None:
     """Where in its document a request says a webhook; None: it says none."""
     document = request.document
     if request.message is not None:
-        configuration = document.get("configuration")
-        said = configuration if isinstance(configuration, dict) else {}
+        said = document.get("configuration")
+        if not isinstance(said, dict):
+            return None
         name = next((each for each in PUSHES[request.form] if said.get(each) is not None), None)
         return None if name is None else ("configuration", name)
     if request.operation is not Operation.CREATE_PUSH:

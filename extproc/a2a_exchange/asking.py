@@ -210,6 +210,9 @@ class Asking:
         self, speech: Speech, request: A2aRequest, body: bytes, place: A2aAgent
     ) -> Answering:
         """What comes of it past the guards."""
+        found = self._reviewing.sent(request, body, self._behind)
+        if found is None:
+            return self._admitted(speech, request, body, place)
 
         def passed(found: Passed | Deny) -> Answering:
             if isinstance(found, Deny):
@@ -218,7 +221,6 @@ class Asking:
                 self._changed = found.body
             return self._admitted(speech, found.request, found.body, place)
 
-        found = self._reviewing.sent(request, body, self._behind)
         return later(found, passed) if isinstance(found, Awaitable) else passed(found)
 
     def _admitted(

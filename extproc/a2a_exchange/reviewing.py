@@ -41,11 +41,14 @@ class Reviewing:
         self._program, self._serving, self._facts = program, serving, facts
         self._overseers = overseers_of(program, serving)
 
-    def sent(self, request: A2aRequest, body: bytes, behind: str) -> Found | Awaitable[Found]:
-        """What goes on past the guards. `behind`: what of the path is behind the agent's name."""
+    def sent(
+        self, request: A2aRequest, body: bytes, behind: str
+    ) -> Found | Awaitable[Found] | None:
+        """What goes on past the guards; None: none reads it. `behind`: what of the path is behind
+        the agent's name."""
         guards, facts = self._serving.guards, self._facts
         if guards is None or not guards.reads_requests(facts, request):
-            return Passed(request, body, False)
+            return None
 
         def passed(found: bytes | Deny) -> Found:
             if isinstance(found, Deny):
