@@ -295,7 +295,7 @@ def _read_by(gateway: Gateway, decided: Collection[str]) -> RulesRead:
             *map(headers_stuck_to, choices),
             *(each.headers | each.answer_headers for each in compiled),
             {names.CLAIMS_HEADER} if gateway.identity.issuers else (),
-            {names.LOGIN_CLAIMS_HEADER} if gateway.identity.logins else (),
+            {names.LOGIN_CLAIMS_HEADER} if gateway.identity.envoys_logins else (),
             READ_OF_LOGINS if gateway.identity.kept_logins else (),
             MCP_HEADERS if gateway.mcp.servers else (),
             A2A_HEADERS if gateway.a2a.agents else (),

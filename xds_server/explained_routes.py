@@ -66,6 +66,8 @@ def unseen(
         return ()
     if kind in ("mcp", "a2a"):
         return ("what answers say",)
+    if kind == "login":
+        return ("nothing: nothing is sent on",)
     if kind == "mcp authorization":
         return ("who asks: by this, clients come to be known",)
     if not shown:
@@ -87,6 +89,12 @@ def unseen(
         rest = "what the answer says: it is counted, no more"
         found.append(rest if is_counted else "what it costs: no budget counts it")
     return tuple(found)
+
+
+def is_kept_login(name: str, route: Json) -> bool:
+    """Where extproc answers those who log in, or out."""
+    asked = route.get("typed_per_filter_config", {}).get(names.EXT_PROC_FILTER, {})
+    return name.startswith(names.LOGIN_ROUTE_PREFIX) and "overrides" in asked
 
 
 def is_shown(name: str, shown: tuple[Message, ...]) -> bool:

@@ -52,6 +52,7 @@ from xds_server.explained import (
 from xds_server.explained_routes import (
     body_limit,
     envoys_checks,
+    is_kept_login,
     is_shown,
     service,
     unseen,
@@ -68,6 +69,7 @@ from xds_server.python_messages import (
     judged,
     least,
     llm_messages,
+    login_messages,
     mcp_messages,
     messages,
     mode_of,
@@ -222,8 +224,8 @@ class _Explaining:
             has_pools = self.gateway.a2a.has_pools
             is_read = answers_are_read(self.gateway)
             shown = a2a_messages(mode, is_read=is_read, has_pools=has_pools)
-        elif kind == "mcp authorization":
-            shown = authorization_messages(mode)
+        elif kind in ("mcp authorization", "login"):
+            shown = _OF_PLACES[kind](mode)
         elif kind == "llm":
             shown = batch_messages(mode, passed_answers(self.gateway, name))
         elif plain is not None and plain.needs_identity:
@@ -458,6 +460,7 @@ def _is_known(identity: Identity) -> bool:
     )
 
 
+_OF_PLACES = {"mcp authorization": authorization_messages, "login": login_messages}
 _KINDS = {
     mcp_route.NAME: "mcp",
     mcp_route.SSE: "mcp sse",
@@ -476,6 +479,8 @@ def _kind(name: str, route: Json, plain: Route | None) -> str:
         return "mcp authorization"
     if plain is not None:
         return "plain"
+    if is_kept_login(name, route):
+        return "login"
     return "answer" if "direct_response" in route or "redirect" in route else "other"
 
 

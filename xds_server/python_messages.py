@@ -24,6 +24,7 @@ class Caller(StrEnum):
     MCP = "a route of MCP servers"
     A2A = "a route of A2A agents"
     AUTHORIZATION = "a route of an authorization server"
+    LOGIN = "a route of people who log in"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,7 @@ _FIELDS: tuple[tuple[str, str, str], ...] = (  # in the order in which they come
 _OVER = "that it is over, for a limit of requests that are open at once"
 _JUDGING = "whether the rules allow the response"
 _JUDGED = "when a rule of responses is for it"
+_LOGGED_OUT = "when an issuer posts who has logged out"
 _POSTED = "when a client registers, or asks for a token"
 _IN_PLACE = "when a limit of open requests applies"
 _REASONS: Mapping[tuple[Caller, str], str] = {
@@ -79,6 +81,8 @@ _REASONS: Mapping[tuple[Caller, str], str] = {
     (Caller.A2A, "request body"): "what is asked of it, and whether it may be",
     (Caller.AUTHORIZATION, "request headers"): "which of its endpoints is asked for",
     (Caller.AUTHORIZATION, "request body"): "who registers, or wants a token",
+    (Caller.LOGIN, "request headers"): "who is back, or goes; it is answered there",
+    (Caller.LOGIN, "request body"): "whom the issuer has logged out",
     (Caller.TRY, "request body"): "to say it as this provider wants it: its model, its dialect",
 }
 _NO_REASON = "because the operator's own resource says so"
@@ -139,6 +143,14 @@ def authorization_messages(mode: Json | None) -> tuple[Message, ...]:
     return tuple(
         replace(each, is_certain=False, when=_POSTED) if each.name == "request body" else each
         for each in messages(mode, Caller.AUTHORIZATION)
+    )
+
+
+def login_messages(mode: Json | None) -> tuple[Message, ...]:
+    """Of a route at which people log in, or out, or their issuer says so."""
+    return tuple(
+        replace(each, is_certain=False, when=_LOGGED_OUT) if each.name == "request body" else each
+        for each in messages(mode, Caller.LOGIN)
     )
 
 

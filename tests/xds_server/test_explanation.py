@@ -505,6 +505,17 @@ def test_an_authorization_server_is_extprocs_where_something_is_put_right_there(
         )
 
 
+def test_where_people_come_back_whose_tokens_are_kept_extproc_answers() -> None:
+    explanation, _ = explained(golden_gateway("kept-logins"))
+    found = [one for part in explanation.gateways for one in part.routes if one.kind == "login"]
+    assert len(found) == 3
+    for one in found:
+        assert [each.name for each in one.messages] == ["request headers", "request body"]
+        assert one.clusters == ()
+    envoys, _ = explained(golden_gateway("logins"))
+    assert not [one for part in envoys.gateways for one in part.routes if one.kind == "login"]
+
+
 def test_routes_come_in_the_order_in_which_they_are_asked() -> None:
     explanation, _ = explained(golden_gateway("routes-plain"))
     for part in explanation.gateways:
