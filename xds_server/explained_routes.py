@@ -100,3 +100,10 @@ def is_kept_login(name: str, route: Json) -> bool:
 def is_shown(name: str, shown: tuple[Message, ...]) -> bool:
     """Whether extproc sees that."""
     return any(each.name == name for each in shown)
+
+
+def attempt_of(asking: Json) -> str:
+    """The try that a call is about; empty: none."""
+    metadata = asking.get("grpc_service", {}).get("initial_metadata", ())
+    found = (each["value"] for each in metadata if each["key"] == names.ATTEMPT_METADATA)
+    return str(next(found, ""))

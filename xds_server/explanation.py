@@ -50,6 +50,7 @@ from xds_server.explained import (
     Way,
 )
 from xds_server.explained_routes import (
+    attempt_of,
     body_limit,
     envoys_checks,
     is_kept_login,
@@ -343,7 +344,7 @@ class _Explaining:
     def asking_filters(self, cluster: str) -> list[tuple[Json, str]]:
         """The ext_proc filters of a cluster, and the try that each is for; empty: for every try."""
         chain = upstream_filters(self.clusters.get(cluster, {}))
-        return [(config, _attempt(config)) for each in chain for config in _asking_in(each)]
+        return [(config, attempt_of(config)) for each in chain for config in _asking_in(each)]
 
     def model_part(self, model: Model) -> ModelPart:
         tries = (
@@ -494,9 +495,3 @@ def _asking_in(value: object) -> list[Json]:
         case list():
             return [found for item in value for found in _asking_in(item)]
     return []
-
-
-def _attempt(asking: Json) -> str:
-    metadata = asking.get("grpc_service", {}).get("initial_metadata", ())
-    found = (each["value"] for each in metadata if each["key"] == names.ATTEMPT_METADATA)
-    return str(next(found, ""))
