@@ -259,6 +259,7 @@ def a2a_messages(
         *shown,
         Message("response headers", False, False, when, why),
         Message("response body", True, False, when, why),
+        Message("response trailers", False, False, f"{when}, {_OF_TRAILERS}", why),
     )
 
 
