@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from enum import StrEnum
 from typing import Literal
+from urllib.parse import urlsplit
 
 from pydantic import model_validator
 
@@ -114,7 +115,7 @@ def _endpoint(block: TokenEndpointBlock) -> TokenEndpoint:
     secret = client.secret.get_secret_value() if client and client.secret else ""
     auth = ClientAuth.NONE if client is None else ClientAuth(client.method)
     return TokenEndpoint(
-        place(block.url).path or "/",
+        urlsplit(block.url).path or "/",  # a slash at its end is part of it
         client.id if client else "",
         secret,
         auth,

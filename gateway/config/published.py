@@ -182,7 +182,7 @@ def _tell_mcp(document: dict[str, Any], block: McpBlock) -> None:
             for said, one in zip(_token_endpoints(server), asked, strict=False):
                 if one is None:
                     continue
-                said["url"] = f"{NOWHERE_TLS}{place(one.url).path}"
+                said["url"] = f"{NOWHERE_TLS}{urlsplit(one.url).path}"
                 if one.client is not None and one.client.secret is not None:
                     said["client"]["secret"] = one.client.secret.get_secret_value()
         if written.consent is not None:

@@ -84,3 +84,13 @@ def test_workers_are_told_the_secrets_and_nobody_else() -> None:
     assert told.mcp.servers[0].exchange == gateway_of(BOTH).mcp.servers[0].exchange
     assert "hidden" not in repr(told)
     assert "idp.example" not in for_workers(config)
+
+
+def test_a_slash_at_the_end_of_an_endpoint_is_part_of_it() -> None:
+    text = BOTH.replace("idp.example/token", "idp.example/o/token/")
+    config = load(text, file="a.yaml", environment={})
+    assert isinstance(config, Config), config
+    assert "https://nowhere/o/token/" in for_workers(config)
+    exchange = gateway_of(text).mcp.servers[0].exchange
+    assert exchange is not None
+    assert exchange.endpoint.path == "/o/token/"
