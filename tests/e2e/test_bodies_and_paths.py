@@ -269,7 +269,7 @@ def test_errors_are_in_the_words_of_each_family(here: OtherApis) -> None:
         404,
         "ResourceNotFoundException",
     )
-    unknown = http.post("/v1beta/cachedContents", json={})
+    unknown = http.post("/v1beta/tunedModels", json={})
     assert (unknown.status_code, unknown.json()["error"]["status"]) == (404, "NOT_FOUND")
     skills = http.get("/v1/skills", headers={"anthropic-version": "2023-06-01"})
     assert (skills.status_code, skills.json()["error"]["type"]) == (404, "not_found_error")
