@@ -67,9 +67,12 @@ def written(
     task_id: str = "",
     push_id: str = "",
 ) -> str:
-    """The path of a request; `KeyError`: the revision does not have it."""
-    shape = OPERATIONS[operation].names[revision].shape
-    path = shape.replace("{id}", _quoted(task_id)).replace("{push_id}", _quoted(push_id))
+    """The path of a request; `KeyError`: the revision does not have it, `ValueError`: servers would
+    not all read an id as it is said."""
+    path: str = OPERATIONS[operation].names[revision].shape
+    for place, said in (("{id}", task_id), ("{push_id}", push_id)):
+        if place in path:
+            path = path.replace(place, _quoted(said))
     if revision is Revision.V0_3:
         return f"/{V0_3_PREFIX}{path}"
     return f"/{_quoted(tenant)}{path}" if tenant else path
@@ -106,11 +109,18 @@ def _segments(path: str) -> tuple[str, ...] | None:
             decoded = unquote_to_bytes(segment).decode()
         except UnicodeDecodeError:
             return None
-        if not decoded.strip(".") or _UNSAFE.search(decoded):
+        if not _is_segment(decoded):
             return None
         found.append(decoded)
     return tuple(found)
 
 
+def _is_segment(text: str) -> bool:
+    """Whether every server reads it, encoded, as one segment of a path."""
+    return bool(text.strip(".")) and _UNSAFE.search(text) is None
+
+
 def _quoted(text: str) -> str:
+    if not _is_segment(text):
+        raise ValueError(f"{text[:64]!r} cannot stand in a path, where the agent reads it")
     return quote(text, safe="")

@@ -40,8 +40,9 @@ class Owners:
     def task(self, said: str) -> Owned:
         """Of a task that a client names."""
         for end, key in self._ends:
-            if said.endswith(end) and len(said) > len(end):
-                return Owned(key, said[: -len(end)])
+            own = said.removesuffix(end)
+            if own != said and own.strip("."):  # dots alone would be another path
+                return Owned(key, own)
         return Owned("", said)
 
     def context(self, said: str) -> Owned:

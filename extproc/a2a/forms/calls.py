@@ -89,13 +89,16 @@ def _http(
 ) -> Call:
     row = OPERATIONS[operation]
     task_id = document.get("taskId" if row.is_about_push else "id")
-    path = http_paths.written(
-        operation,
-        target.revision,
-        str(document.get("tenant") or ""),
-        str(task_id or ""),
-        str(document.get("id") or "") if row.is_about_push else "",
-    )
+    try:
+        path = http_paths.written(
+            operation,
+            target.revision,
+            str(document.get("tenant") or ""),
+            str(task_id or ""),
+            str(document.get("id") or "") if row.is_about_push else "",
+        )
+    except ValueError as error:
+        raise Malformed(str(error)) from error
     method = row.names[target.revision].http_methods[0]
     if method == "POST" and operation is not Operation.SUBSCRIBE:
         return Call(method, path, "", (_JSON, *headers), json_spans.encode(said))

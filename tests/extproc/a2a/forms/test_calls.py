@@ -91,3 +91,15 @@ def test_streams_are_asked_for() -> None:
 def test_what_a_revision_has_not_cannot_be_asked(binding: Binding) -> None:
     with pytest.raises(Malformed, match="has no ListTasks"):
         calls.call(Operation.LIST_TASKS, {}, Target(binding, Revision.V0_3), [])
+
+
+@pytest.mark.parametrize("said", ["..", ".", "a/b", "a\\b", "a\n"])
+@pytest.mark.parametrize("revision", Revision)
+def test_no_id_leads_to_another_path(said: str, revision: Revision) -> None:
+    http = Target(Binding.HTTP_JSON, revision)
+    for operation in (Operation.GET_TASK, Operation.CANCEL_TASK, Operation.GET_PUSH):
+        for name in ("taskId", "id") if operation is Operation.GET_PUSH else ("id",):
+            document = {"taskId": "t", "id": "p", name: said}
+            with pytest.raises(Malformed, match="cannot stand in a path"):
+                calls.call(operation, document, http, [])
+            assert calls.call(operation, document, Target(Binding.JSONRPC, revision), [])
