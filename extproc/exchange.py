@@ -20,6 +20,7 @@ from extproc.events import (
     Action,
     Event,
     Finish,
+    Forward,
     RequestBody,
     RequestHeaders,
     Respond,
@@ -38,6 +39,7 @@ from extproc.policies.budget import NOTHING_HELD, Held
 from extproc.policies.limit import NOTHING_TAKEN, Taken
 from extproc.policies.variables import PARAMS, PROMPT, params_of
 from extproc.program import NOT_READY, Program
+from extproc.reviewing import CODING, UNCHANGED, Passed, Review, review_of
 from extproc.session import Session
 from extproc.uploads import Upload
 from extproc.verdict import PASS, Amend, Deny, Pass, PolicyKind, Verdict
@@ -62,7 +64,10 @@ class Exchange:
         "_held",
         "_is_closed",
         "_is_judged",
+        "_limit_bytes",
+        "_passage",
         "_program",
+        "_review",
         "_taken",
         "denied",
         "is_over",
@@ -81,6 +86,11 @@ class Exchange:
         self._program = program
         self._facts = Facts(now=now, route=route)
         self._asking = Asking(program, self._facts, steering, limit_bytes)
+        self._limit_bytes = limit_bytes
+        self._review: Review | None = None
+        """What guards of a plain route read, where they wait for the body."""
+        self._passage = UNCHANGED
+        """What they have changed."""
         self._answering: Answering | Session | Watching | Upload | None = None
         self._held: Held = NOTHING_HELD
         self._taken: Taken = NOTHING_TAKEN
@@ -100,6 +110,8 @@ class Exchange:
         """What Envoy is to do now; awaitable when the answer needs the world."""
         # asking isinstance takes longer, where the answer is no
         if type(event) is RequestBody:
+            if self._review is not None:
+                return self._on_reviewed_body(self._review, event.body)
             return self._decided(self._asking.on_body(event.body))
         if type(event) is RequestHeaders:
             return self._on_headers(event)
@@ -167,7 +179,7 @@ class Exchange:
         if not facts.route:
             self._asking.find()  # first, so that a refusal is in the client's dialect
         if facts.route in self._program.open_routes:
-            return self._admit()
+            return self._reviewed(is_end=event.is_end)
         decision = self._program.authenticate.on_headers(facts)
         if decision is PASS and not facts.route:  # as most are
             return self._decided(self._asking.on_headers(is_end=event.is_end))
@@ -182,7 +194,7 @@ class Exchange:
         if isinstance(decision, Deny):
             return self._refuse(decision, PolicyKind.IDENTITY)
         if self._facts.route:
-            return self._on_plain_route()
+            return self._on_plain_route(is_end=event.is_end)
         return self._decided(self._asking.on_headers(is_end=event.is_end))
 
     async def _authenticated_later(
@@ -317,13 +329,46 @@ class Exchange:
         is_waited_for = self._taken.holds_place and not isinstance(action, Finish)
         self.is_over = is_over and not is_waited_for and not self._is_judged
 
-    def _on_plain_route(self) -> Action | Awaitable[Action]:
+    def _on_plain_route(self, *, is_end: bool) -> Action | Awaitable[Action]:
         self.is_over = True
         for policy in self._program.header_policies:
             verdict = policy.on_request(self._facts)
             if isinstance(verdict, Deny):
                 return self._refuse(verdict)
-        return self._admit()
+        return self._reviewed(is_end=is_end)
+
+    def _reviewed(self, *, is_end: bool) -> Action | Awaitable[Action]:
+        """Past the guards of a plain route, which may wait for the body."""
+        if self._program.route_guards is None:
+            return self._admit()
+        review = review_of(self._program, self._facts, self._limit_bytes, is_end=is_end)
+        if review is None:
+            return self._admit()
+        if isinstance(review, Deny):
+            return self._refuse(review)
+        if not review.awaits_body:
+            return self._guarded(review.judged(b""))
+        self._review, self.is_over = review, False
+        credentials, shown = self._facts.credential_headers, self._facts.shown_headers
+        removed = (*credentials, CODING) if review.is_coded else credentials
+        return Strip(removed, (), shown) if removed or shown else CONTINUE
+
+    def _on_reviewed_body(self, review: Review, body: bytes) -> Action | Awaitable[Action]:
+        self._facts.length_bytes = len(body)
+        return self._guarded(review.judged(body))
+
+    def _guarded(
+        self, found: Passed | Deny | Awaitable[Passed | Deny]
+    ) -> Action | Awaitable[Action]:
+        """Guards of a plain route have said what they think, or will."""
+        if isinstance(found, Passed):
+            self._passage = found
+            return self._admit()
+        if isinstance(found, Deny):
+            self.is_over = True
+            return self._refuse(found)
+        self.is_over = False
+        return later(found, self._guarded)
 
     def _admit(self) -> Action | Awaitable[Action]:
         """To a plain route, within its limits."""
@@ -345,7 +390,13 @@ class Exchange:
         self._passed()
         self._rules_of_answer()
         self._end_if(True)
-        credentials, shown = self._facts.credential_headers, self._facts.shown_headers
+        body, path = self._passage
+        changed = ((":path", path),) if path else ()
+        if self._review is not None:  # the answer to the headers has said the rest
+            is_said = body is not None or changed or taken.told
+            return Forward(b"", body, changed, taken.told) if is_said else CONTINUE
+        credentials = self._facts.credential_headers
+        shown = (*self._facts.shown_headers, *changed)
         if credentials or taken.told or shown:
             return Strip(credentials, taken.told, shown)
         return CONTINUE

@@ -113,6 +113,8 @@ class Program:
     """MCP servers; None: there are none."""
     mcp_guards: McpGuards | None
     """What may be said to them, and by them; None: anything."""
+    route_guards: Guards | None
+    """What may be said on plain routes; None: anything."""
     a2a: A2aServing | None
     """A2A agents; None: there are none."""
     login_desk: LoginDesk | None
@@ -205,7 +207,6 @@ def build(
 ) -> Program:
     key_models, rules, formed, guards, limits = _policies(gateway, audits, limiter)
     pricing, seen, health, chooser = _choosing(gateway, choose, latencies, states)
-    budgets = Budgets(gateway.budgets, ledger, are_keys_budgeted=gateway.identity.has_stored_keys)
     return Program(
         version=version,
         login_desk=(desk := serve.logins(gateway.identity)),
@@ -219,6 +220,7 @@ def build(
         rules=rules,
         mcp=_mcp(gateway, serve.mcp(gateway.mcp), witnesses),
         mcp_guards=_mcp_guards(gateway, audits),
+        route_guards=_route_guards(gateway, audits),
         a2a=_a2a(gateway, serve.a2a(gateway.a2a, gateway.identity), audits),
         routes=frozenset(each.name for each in gateway.routes),
         open_routes=frozenset(each.name for each in gateway.routes if each.is_open),
@@ -229,7 +231,7 @@ def build(
         reads_estimates=_is_estimated(gateway, limits) or _is_read(ESTIMATE, rules, chooser),
         limits=limits,
         served_limits=ServedLimits(gateway.rate_limit_service, limiter),
-        budgets=budgets,
+        budgets=(budgets := _budgets(gateway, ledger)),
         batches=Batches(budgets, pricing, Leading(gateway.models), books or Books(ledger)),
         planners=(planners := _planners(gateway, chooser, dict(gateway.prices))),
         sayers=_sayers(planners, gateway.llm.lossiness, guards if guards.is_any else None),
@@ -326,6 +328,16 @@ def _answer_guards(gateway: Gateway, audits: Audits | None) -> Guards | None:
 def _mcp_guards(gateway: Gateway, audits: Audits | None) -> McpGuards | None:
     guards = gateway.mcp_guards
     return McpGuards(guards, audits, _TOKENS_OF) if guards else None
+
+
+def _budgets(gateway: Gateway, ledger: Ledger) -> Budgets:
+    of_keys = gateway.identity.has_stored_keys
+    return Budgets(gateway.budgets, ledger, are_keys_budgeted=of_keys)
+
+
+def _route_guards(gateway: Gateway, audits: Audits | None) -> Guards | None:
+    guards = gateway.route_guards
+    return Guards(guards, audits, measure=_TOKENS_OF) if guards else None
 
 
 def _a2a(gateway: Gateway, served: A2aServing | None, audits: Audits | None) -> A2aServing | None:

@@ -353,7 +353,7 @@ def _encode_forward(action: Forward) -> bytes:
     if action.told or action.low:
         plan += encode_told(action.told, action.low)
     if body is None:
-        return plan
+        return plan if action.plan_reply else _CONTINUE["request_body"] + plan
     return of_request(plan, body)
 
 

@@ -318,7 +318,7 @@ class RouteBackend:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A plain HTTP route: bytes to an upstream, under header policy only."""
+    """A plain HTTP route: bytes to an upstream, under header policy, and guards of requests."""
 
     name: str
     listeners: tuple[str, ...]
@@ -355,6 +355,8 @@ class Route:
     """True when extproc must know when a request is over."""
     is_answer_judged: bool = False
     """True when extproc must see the headers of the answer, since a rule applies to them."""
+    is_guarded: bool = False
+    """True when extproc must see bodies and queries, since a guard may be for them."""
     envoys_limits: tuple[Limit, ...] = ()
     """Those that Envoy counts."""
     asked_limits: tuple[Limit, ...] = ()
@@ -468,9 +470,9 @@ class Gateway:
     external: tuple[ExternalAuthz, ...] = ()
     """Services that routes, and the LLM APIs, may ask."""
     mcp_guards: tuple[Guard, ...] = ()
-    """Of what is said to MCP servers, and by them; `guards` are of LLM calls."""
     a2a_guards: tuple[Guard, ...] = ()
-    """The same of A2A agents."""
+    route_guards: tuple[Guard, ...] = ()
+    """Of what is said to MCP servers, to agents, on plain routes; `guards` are of LLM calls."""
 
     @property
     def callees(self) -> tuple[Provider | Service, ...]:

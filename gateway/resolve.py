@@ -40,6 +40,7 @@ from gateway.config.pricing import prices
 from gateway.config.provider_meaning import endpoint, provider
 from gateway.config.remote_guards import GuardBlock, RemoteGuardBlock
 from gateway.config.remote_meaning import asked, guard_service
+from gateway.config.route_guards import is_guarded
 from gateway.config.routes import RouteBlock
 from gateway.config.schema import Config
 from gateway.config.shaping_meaning import mirror, shaping
@@ -99,6 +100,7 @@ class _Around:
     rules: tuple[Rule, ...]
     limits: tuple[Limit, ...]
     limit_headers: LimitHeaders
+    guards: tuple[Guard, ...]
 
 
 class Resolver:
@@ -128,21 +130,21 @@ class Resolver:
         limits = tuple(map(_limit, config.limits))
         guards = tuple(zip(guard_names(config), config.guardrails, strict=True))
         meant = tuple(_guard(name, block) for name, block in guards)
-        of_mcp, of_a2a = _of_others(meant)
+        of_mcp, of_a2a, of_routes = _of_others(meant)
+        around = _Around(names, identity, rules, limits, config.limit_headers, of_routes)
         return Gateway(
             listeners=listeners,
             identity=identity,
             providers=tuple(provider(*item) for item in config.llm.providers.items()),
             models=_models(config.llm),
             rules=rules,
-            guards=tuple(each for each in meant if each not in (*of_mcp, *of_a2a)),
+            guards=tuple(each for each in meant if each not in (*of_mcp, *of_a2a, *of_routes)),
             mcp_guards=of_mcp,
             a2a_guards=of_a2a,
+            route_guards=of_routes,
             budgets=tuple(map(_budget, config.budgets)),
             prices=tuple(prices(config.llm).items()),
-            routes=self._resolved(
-                config.routes, _Around(names, identity, rules, limits, config.limit_headers)
-            ),
+            routes=self._resolved(config.routes, around),
             admin=endpoint(config.admin.address),
             xds=resolve_xds(config),
             llm=_llm(config.llm),
@@ -334,11 +336,12 @@ def _budget(block: BudgetBlock) -> Budget:
     )
 
 
-def _of_others(guards: Iterable[Guard]) -> tuple[tuple[Guard, ...], tuple[Guard, ...]]:
-    """Those of MCP servers, and those of agents."""
+def _of_others(guards: Iterable[Guard]) -> Iterator[tuple[Guard, ...]]:
+    """Those of MCP servers, those of agents, and those of plain routes."""
     scopes = [(each, each.terms.scope) for each in guards]
-    of_mcp = tuple(each for each, scope in scopes if scope.mcp is not None)
-    return of_mcp, tuple(each for each, scope in scopes if scope.a2a is not None)
+    yield tuple(each for each, scope in scopes if scope.mcp is not None)
+    yield tuple(each for each, scope in scopes if scope.a2a is not None)
+    yield tuple(each for each, scope in scopes if scope.route is not None)
 
 
 def _scope(block: ScopeBlock | BudgetScopeBlock | GuardScopeBlock | LimitScopeBlock) -> Scope:
@@ -427,10 +430,11 @@ def _route(block: RouteBlock, around: _Around) -> Route:
     is_ruled = not is_open and bool(rules)
     match = block.match
     limits = [each for each in around.limits if is_limited(each, block.name, is_open=is_open)]
+    is_read = is_guarded(around.guards, block.name, is_open=is_open)
     needs_identity = is_caller_required or is_ruled
     takes_no_keys = accepts in (Accepts.JWT, Accepts.LOGIN)
     takes_stored = needs_identity and identity.has_stored_keys and not takes_no_keys
-    is_known = is_caller_required or is_ruled or (bool(limits) and not is_open)
+    is_known = is_caller_required or is_ruled or (bool(limits or is_read) and not is_open)
     return Route(
         name=block.name,
         listeners=block.gateways or around.listeners,
@@ -456,6 +460,7 @@ def _route(block: RouteBlock, around: _Around) -> Route:
         is_open=is_open,
         external=block.external_authz or "",
         is_limited=bool(limits),
+        is_guarded=is_read,
         is_told=any(each.requests is not None for each in limits),
         limit_headers=around.limit_headers,
         takes_stored_keys=takes_stored,

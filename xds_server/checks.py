@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
+from gateway.config.route_guards import is_guarded
 from gateway.config.scalars import written_permille
 from gateway.model import (
     Budget,
@@ -27,7 +28,7 @@ from xds_server.caller_checks import (
     token_check,
 )
 from xds_server.check import Check, Failing, Where
-from xds_server.guard_checks import guard_checks
+from xds_server.guard_checks import OBJECTION, guard_checks
 from xds_server.limit_checks import (
     envoys_limits,
     limit_check,
@@ -90,8 +91,9 @@ def route_checks(gateway: Gateway, route: Route) -> tuple[Check, ...]:
         if is_limited(each, route.name, is_open=route.is_open)
     )
     external = (*login_checks(gateway, route), *external_checks(gateway, route.external))
-    if route.is_open or not (route.needs_identity or route.is_limited):
-        return (*external, *limits, *envoys_limits(gateway, route))
+    guards = tuple(_route_guards(gateway, route))
+    if route.is_open or not (route.needs_identity or route.is_limited or route.is_guarded):
+        return (*external, *guards, *limits, *envoys_limits(gateway, route))
     return (
         *external,
         *credential_checks(gateway, is_required=route.is_caller_required, accepts=route.accepts),
@@ -100,6 +102,7 @@ def route_checks(gateway: Gateway, route: Route) -> tuple[Check, ...]:
             for rule in in_order(gateway.rules)
             if is_for_route(rule.scope, route.name)
         ),
+        *guards,
         *limits,
         *[limits_of_key(gateway, reads="headers")] * route.takes_stored_keys,
         *envoys_limits(gateway, route),
@@ -109,6 +112,28 @@ def route_checks(gateway: Gateway, route: Route) -> tuple[Check, ...]:
             if is_for_route(rule.scope, route.name)
         ),
     )
+
+
+def _route_guards(gateway: Gateway, route: Route) -> Iterator[Check]:
+    """What guards cannot read does not pass them; what they object to is forbidden."""
+    found = [
+        each
+        for each in gateway.route_guards
+        if is_guarded((each,), route.name, is_open=route.is_open)
+    ]
+    if not found:
+        return
+    refusal = "415 unsupported_encoding, 400 invalid_encoding, 413 request_too_large"
+    yield Check(
+        "one reading of JSON, text, forms and the query",
+        Where.EXTPROC,
+        "body",
+        f"{refusal}, 400 unreadable_request",
+        Failing.CLOSED,
+        "",
+    )
+    for check in guard_checks(found):
+        yield replace(check, refusal=check.refusal.replace(OBJECTION, f"403{OBJECTION[3:]}"))
 
 
 def envoys_checks(gateway: Gateway, rules: EnvoyRules) -> tuple[Check, ...]:

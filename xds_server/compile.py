@@ -159,7 +159,10 @@ def _logins(gateway: Gateway, features: Features) -> Iterator[Resource]:
 
 def _patient(topology: Topology, gateway: Gateway) -> Topology:
     """extproc answers when the services of all guards have answered, or are too late."""
-    waits = sum(each.timeout_seconds for each in gateway.guards if isinstance(each, RemoteGuard))
+    waits = max(
+        sum(each.timeout_seconds for each in guards if isinstance(each, RemoteGuard))
+        for guards in (gateway.guards, gateway.route_guards)
+    )
     if not waits:
         return topology
     return replace(topology, message_timeout_seconds=topology.message_timeout_seconds + waits)

@@ -80,6 +80,8 @@ def unseen(
     found = []
     if not is_shown("request body", shown):
         found.append("the request's body")
+    elif kind == "plain":
+        found.append("the request's body, where it is neither JSON nor text nor a form")
     if not is_shown("response body", shown):
         found.append("the answer's body")
     if not is_shown("response headers", shown):

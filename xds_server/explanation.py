@@ -229,7 +229,7 @@ class _Explaining:
             shown = _OF_PLACES[kind](mode)
         elif kind == "llm":
             shown = batch_messages(mode, passed_answers(self.gateway, name))
-        elif plain is not None and plain.needs_identity:
+        elif plain is not None and (plain.needs_identity or plain.is_guarded):
             shown = self.asked_why(plain, shown)
         reading = _reading(kind, action, answers, shown)
         limit = route.get("request_body_buffer_limit", host.get("request_body_buffer_limit"))

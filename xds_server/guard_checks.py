@@ -23,6 +23,9 @@ from xds_server.check import Check, Failing, Where
 from xds_server.form_checks import READ, form_guard
 from xds_server.limit_checks import scope_words
 
+OBJECTION = "400 content_policy_violation"
+"""What clients of models, tools and agents are told; on plain routes, it is a 403."""
+
 
 def guard_checks(guards: Iterable[Guard]) -> Iterator[Check]:
     """In the order in which they are asked."""
@@ -62,7 +65,7 @@ def _finding_guard(
     if terms.mode is Mode.AUDIT:
         return _in_audit(f"guard {guard.name} ({action} in audit, {read})", terms)
     name = f"guard {guard.name} ({action}, {read}{held})"
-    refusal = f"400 content_policy_violation{', where it cannot mask' if is_mask else ''}"
+    refusal = f"{OBJECTION}{', where it cannot mask' if is_mask else ''}"
     return Check(name, Where.EXTPROC, READ[terms.phase], refusal, Failing.CLOSED, "")
 
 
@@ -84,7 +87,7 @@ def _remote_guard(guard: RemoteGuard) -> Check:
     if terms.mode is Mode.AUDIT:
         return _in_audit(f"guard {guard.name} (in audit, {asks}{_texts(terms)})", terms)
     name, read = f"guard {guard.name} ({asks}{_texts(terms)})", READ[terms.phase]
-    refusal, failure = "400 content_policy_violation", "what it cannot be asked about "
+    refusal, failure = OBJECTION, "what it cannot be asked about "
     if guard.is_open_on_error:
         return Check(name, Where.EXTPROC, read, refusal, Failing.OPEN, f"{failure}passes")
     refusal += ", 503 guardrail_unavailable"

@@ -67,6 +67,7 @@ _REASONS: Mapping[tuple[Caller, str], str] = {
     (Caller.LLM, "request headers"): "who asks, and for what",
     (Caller.LLM, "request body"): "the model, what the checks read, and the plan of tries",
     (Caller.PLAIN, "request headers"): "who asks, and whether the rules allow it",
+    (Caller.PLAIN, "request body"): "what guards look for, in it and in the query",
     (Caller.LLM, "response headers"): _JUDGING,
     (Caller.PLAIN, "response headers"): _JUDGING,
     (Caller.LLM, "response trailers"): _OVER,
@@ -85,6 +86,10 @@ _REASONS: Mapping[tuple[Caller, str], str] = {
     (Caller.LOGIN, "request body"): "whom the issuer has logged out",
     (Caller.TRY, "request body"): "to say it as this provider wants it: its model, its dialect",
 }
+_WHENS: Mapping[tuple[Caller, str], str] = {
+    (Caller.PLAIN, "request body"): "of JSON, text and forms, when a guard is for the request",
+}
+"""Of what extproc does not wait for otherwise."""
 _NO_REASON = "because the operator's own resource says so"
 
 _BUDGETED = "when a budget applies"
@@ -119,8 +124,8 @@ def messages(mode: Json | None, caller: Caller) -> tuple[Message, ...]:
         Message(
             name,
             mode.get(field) in _IN_PARTS,
-            name != "response trailers",
-            _OF_TRAILERS if name == "response trailers" else ALWAYS,
+            name != "response trailers" and (caller, name) not in _WHENS,
+            _OF_TRAILERS if name == "response trailers" else _WHENS.get((caller, name), ALWAYS),
             _REASONS.get((caller, name), _NO_REASON),
         )
         for field, default, name in _FIELDS

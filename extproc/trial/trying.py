@@ -220,7 +220,8 @@ def tried(
     """
     program = _program(of, request, look)
     of.noted.verdicts.clear()
-    open_routes = {each.name for each in of.gateway.routes if not each.needs_identity}
+    routes = of.gateway.routes
+    open_routes = {each.name for each in routes if not (each.needs_identity or each.is_guarded)}
     if request.route in open_routes:
         return Seen(None, ())  # Envoy asks nobody
     if request.mcp is not None or request.a2a is not None:

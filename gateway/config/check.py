@@ -67,6 +67,7 @@ from gateway.config.provider_rules import (
     vendors_without_a_key,
 )
 from gateway.config.remote_rules import parallel_guards, plain_services, unauthorized_guards
+from gateway.config.route_guards import route_guards_can_judge
 from gateway.config.scalars import host_and_port
 from gateway.config.schema import Config
 from gateway.config.shaping_meaning import mirrors_lead_somewhere
@@ -387,6 +388,7 @@ RULES: tuple[Rule, ...] = (
     chosen_tools_are_of_servers,
     mcp_guards_can_judge,
     a2a_guards_can_judge,
+    route_guards_can_judge,
     documents_are_apis,
     *RULES_OF_AGENTS,
     agents_are_there,

@@ -184,10 +184,12 @@ class GuardScopeBlock(Block):
     provider: Text | None = None
     """The provider that is tried first."""
     mcp: Text | None = None
-    """What is said to MCP servers, and by them, by server; `*` for all. Without it, and without
-    `a2a`, a guard is asked about LLM calls alone."""
+    """What is said to MCP servers, and by them, by server; `*` for all. Without it, `a2a` and
+    `route`, a guard is asked about LLM calls alone."""
     a2a: Text | None = None
     """What is said to A2A agents, and by them, by agent; `*` for all."""
+    route: Text | None = None
+    """What is said on plain routes: bodies and queries of requests, by route; `*` for all."""
 
 
 class GuardTermsBlock(Block):
@@ -198,13 +200,14 @@ class GuardTermsBlock(Block):
     phase: Phase = Phase.REQUEST
     """What it reads: the `request`, the `response`, whole or streamed, or `both`."""
     who: GuardScopeBlock = Field(default=GuardScopeBlock(), alias="for")
-    """Which LLM calls a guard is asked about, without it, all; or which MCP servers, or agents."""
+    """Which LLM calls a guard is asked about, without it, all; or which MCP servers, agents, or
+    plain routes."""
     scope: Annotated[tuple[TextScope, ...], Field(min_length=1)] | None = None
     """Which texts it reads: `system` (with the definitions of tools), `user` (with all that stands
     nowhere else), `assistant`, `tool_input`, `tool_output`, `reasoning`. Of MCP, all that clients
     say is `tool_input`; of what servers do, `tool_definition` is what they list, `instructions`
     what they say of their use, and `tool_output` the rest. Of A2A, all that clients say is `user`,
-    and all that agents do `assistant`. Default: all."""
+    and all that agents do `assistant`. Of plain routes, all is `user`. Default: all."""
     mode: Mode = Mode.ENFORCE
     """`audit`: the guard decides and changes nothing; what it would have done is counted and
     logged."""

@@ -25,6 +25,7 @@ CASES = (
     "mirrors",
     "providers",
     "remote-guards",
+    "route-guards",
     "routes-plain",
     "tls-provider",
     "tokens",

@@ -54,6 +54,7 @@ def who_decides(gateway: Gateway, route: Route) -> EnvoyRules | AskPython:
     reasons = (
         *(["the audit log is written by Python"] if gateway.audit is not None else ()),
         *(["a limit counts its requests"] if route.is_limited else ()),
+        *(["guards read its requests"] if route.is_guarded else ()),
         *(["a listener of xds.resources may serve it"] if _is_served(gateway, route) else ()),
         *(["an external service is asked"] if route.external else ()),
         *(["people log in"] if route.login else ()),

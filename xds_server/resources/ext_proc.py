@@ -213,6 +213,25 @@ def headers_only(route: str, *, holds_places: bool = False, is_answered: bool = 
     )
 
 
+def route_bodies(
+    route: str, limit_bytes: int, *, holds_places: bool = False, is_answered: bool = False
+) -> Json:
+    """The same where guards read bodies. Extproc ends the call where nobody reads this one, and
+    Envoy then buffers nothing of it."""
+    mode = _headers(holds_places=holds_places, is_answered=is_answered)
+    metadata = [
+        {"key": names.ROUTE_METADATA, "value": quote(route)},
+        {"key": names.LIMIT_METADATA, "value": str(limit_bytes)},
+    ]
+    return typed(
+        _PER_ROUTE,
+        overrides={
+            "processing_mode": {**mode, "request_body_mode": "BUFFERED"},
+            "grpc_initial_metadata": metadata,
+        },
+    )
+
+
 def whole_bodies(limit_bytes: int, features: Features, *, settles: bool, is_answered: bool) -> Json:
     """For the LLM routes of a listener; `settles` when somebody waits for usage that Envoy reads,
     or for the end of the answer, `is_answered` when extproc may have to see who answered.

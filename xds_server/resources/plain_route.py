@@ -1,4 +1,4 @@
-"""Plain HTTP routes: bytes to an upstream, under header policy only."""
+"""Plain HTTP routes: bytes to an upstream, under header policy, and guards where there are some."""
 
 from __future__ import annotations
 
@@ -43,15 +43,21 @@ _IDLE_SECONDS = 3600.0
 
 
 def plain_route(
-    route: Route, rules: EnvoyRules | None = None, logs_in: Login | None = None
+    route: Route,
+    rules: EnvoyRules | None = None,
+    logs_in: Login | None = None,
+    limit_bytes: int = 0,
 ) -> Json:
     """One route of the table; its name is the one that extproc sees. `rules`: Envoy decides;
-    `logs_in`: where people log in."""
+    `logs_in`: where people log in; `limit_bytes`: of bodies, where guards read them."""
     policy = ext_proc.disabled()
-    if rules is None and (route.needs_identity or route.is_limited):
-        policy = ext_proc.headers_only(
-            route.name, holds_places=route.holds_places, is_answered=route.is_answer_judged
+    held, answered = route.holds_places, route.is_answer_judged
+    if route.is_guarded:
+        policy = ext_proc.route_bodies(
+            route.name, limit_bytes, holds_places=held, is_answered=answered
         )
+    elif rules is None and (route.needs_identity or route.is_limited):
+        policy = ext_proc.headers_only(route.name, holds_places=held, is_answered=answered)
     per_filter = {names.EXT_PROC_FILTER: policy}
     if route.passes_tokens:
         per_filter[names.TOKENS_FILTER] = jwt.passed()

@@ -93,7 +93,13 @@ def _table(of: _Table, memo: Memo) -> Resource:
         virtual_host.MergeFromString(memo.of(_virtual_host, host, of.limit_bytes, of.compresses))
         add = virtual_host.routes.add
         plain = (
-            memo.of(_serialized_route, each, decided.get(each.name), logins.get(each.login))
+            memo.of(
+                _serialized_route,
+                each,
+                decided.get(each.name),
+                logins.get(each.login),
+                of.limit_bytes if each.is_guarded else 0,
+            )
             for each in routes
         )
         asked = {of.first_login, *(each.login for each in routes)}
@@ -140,8 +146,10 @@ def serialized(route: Json) -> bytes:
     return bytes(message.SerializeToString(deterministic=True))
 
 
-def _serialized_route(route: Route, rules: EnvoyRules | None, login: Login | None) -> bytes:
-    return serialized(plain_route(route, rules, login))
+def _serialized_route(
+    route: Route, rules: EnvoyRules | None, login: Login | None, limit_bytes: int
+) -> bytes:
+    return serialized(plain_route(route, rules, login, limit_bytes))
 
 
 def _serialized_login(login: Login) -> tuple[bytes, ...]:

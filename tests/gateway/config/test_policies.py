@@ -157,9 +157,9 @@ def test_guards_say_whom_they_are_for_and_what_they_read() -> None:
     assert gateway.guards[0].terms == GuardTerms(Scope(team="red", model="fast*"), texts=texts)
 
 
-def test_a_guard_is_for_calls_of_models_of_mcp_or_of_agents() -> None:
-    found = complaints("guardrails: [{type: regex, patterns: [a], for: {route: x}}]")
-    assert found == ["guardrails.0.for.route: unknown key 'route'"]
+def test_a_guard_is_for_calls_of_models_mcp_agents_or_plain_routes() -> None:
+    found = complaints("guardrails: [{type: regex, patterns: [a], for: {tool: x}}]")
+    assert found == ["guardrails.0.for.tool: unknown key 'tool'"]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,193 @@
+"""What of a request on a plain route is text, and the same request with other texts.
+
+Its query and its body are said as one document of JSON, which guards read as they read any:
+`{"query": [{"q": "a"}, …], "body": …}`. A body of JSON stands there as it came, a text as a string,
+a form as the query does. WHATWG URL, "application/x-www-form-urlencoded".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from enum import Enum, auto
+from typing import Final, NamedTuple
+from urllib.parse import quote, unquote_plus
+
+from extproc.llm import texts as walk
+from extproc.llm.shapes import FREE, Fields
+from extproc.protocols import json_spans
+from extproc.protocols.json_spans import InvalidJson
+from extproc.rewording import Reworded, Rewording
+from extproc.verdict import By, Deny, PolicyKind
+
+_QUERY: Final = "query"
+_BODY: Final = "body"
+_SHAPE: Final[Fields] = {_QUERY: FREE, _BODY: FREE}
+_FORM: Final = "application/x-www-form-urlencoded"
+_TEXTS: Final = frozenset({"application/graphql", "application/xml", "application/yaml"})
+_CHARSETS: Final = frozenset({"", "us-ascii", "utf-8", "utf8"})
+
+
+class Form(Enum):
+    """How a body is read."""
+
+    JSON = auto()
+    TEXT = auto()
+    FIELDS = auto()
+    """A form, of names and values."""
+    UNSAID = auto()
+    """Nothing says it: as JSON if it is that, else as text, else not."""
+
+
+class Said(NamedTuple):
+    """What a request says."""
+
+    query: str
+    """Without its `?`."""
+    body: bytes
+    """Without its content coding."""
+    form: Form | None
+    """None: the body is not read."""
+
+
+class Unreadable(ValueError):
+    """What guards cannot read does not pass them."""
+
+
+def form_of(content_type: str) -> Form | None:
+    """How bodies of a content type are read; None: they are not. `Unreadable`, where it depends on
+    the reader what that is, or in a charset other than UTF-8."""
+    kind, _, parameters = content_type.partition(";")
+    kind = kind.strip().lower()
+    if "," in content_type:
+        raise Unreadable("there are several content types")
+    found = _form(kind)
+    for parameter in parameters.split(";") if found is not None else ():
+        name, _, value = parameter.partition("=")
+        if name.strip().lower() == "charset" and value.strip(' "').lower() not in _CHARSETS:
+            raise Unreadable(f"its charset is {value.strip()[:32]!r}, and not utf-8")
+    return found
+
+
+def _form(kind: str) -> Form | None:
+    if not kind:
+        return Form.UNSAID
+    if kind in ("application/json", "text/json") or kind.endswith("+json"):
+        return Form.JSON
+    if kind == _FORM:
+        return Form.FIELDS
+    is_text = kind.startswith("text/") or kind in _TEXTS or kind.endswith(("+xml", "+yaml"))
+    return Form.TEXT if is_text else None
+
+
+def document_of(said: Said) -> bytes:
+    """The document that guards read. `Unreadable`."""
+    members = []
+    if said.query:
+        members.append(b'"query":' + json_spans.encode(_pairs(said.query, "query")))
+    body = _body(said)
+    if body is not None:
+        members.append(b'"body":' + body)
+    return b"{%b}" % b",".join(members)
+
+
+def _body(said: Said) -> bytes | None:
+    if said.form is None or not said.body:
+        return None
+    if said.form is Form.JSON:
+        return _json(said.body)
+    if said.form is Form.FIELDS:
+        return json_spans.encode(_pairs(_decoded(said.body), "form"))
+    if said.form is Form.TEXT:
+        return json_spans.encode(_decoded(said.body))
+    try:
+        return _json(said.body)
+    except Unreadable:
+        try:
+            return json_spans.encode(said.body.decode())
+        except UnicodeDecodeError:
+            return None
+
+
+def _json(body: bytes) -> bytes:
+    """Alone, so that nothing in it ends the member that it becomes."""
+    try:
+        json_spans.decode_any(body)
+    except (InvalidJson, UnicodeDecodeError) as error:
+        raise Unreadable(str(error)) from None
+    return body
+
+
+def _decoded(body: bytes) -> str:
+    try:
+        return body.decode()
+    except UnicodeDecodeError:
+        raise Unreadable("the body is not utf-8") from None
+
+
+def _pairs(text: str, what: str) -> list[dict[str, str]]:
+    """Each member of a query, or a form, as an object: a name may come twice."""
+    try:
+        return [
+            {unquote_plus(name, errors="strict"): unquote_plus(value, errors="strict")}
+            for name, _, value in (each.partition("=") for each in text.split("&"))
+        ]
+    except UnicodeDecodeError:
+        raise Unreadable(f"the {what} is not utf-8") from None
+
+
+def texts_of(document: bytes) -> tuple[str, ...] | Deny:
+    """All that it says, in order."""
+    try:
+        return walk.texts(json_spans.decode(document), _SHAPE)
+    except InvalidJson as error:
+        return unreadable(str(error))
+
+
+def reword(document: bytes, rewording: Rewording) -> Reworded | Deny:
+    """The document with other texts."""
+    try:
+        return walk.reword(document, _SHAPE, rewording)
+    except InvalidJson as error:
+        return unreadable(str(error))
+
+
+def said_by(before: bytes, after: bytes, said: Said) -> Said:
+    """What the request says now: `before` is its document, `after` the one with other texts. What
+    has not changed stays as it was written."""
+    old, new = json_spans.members(before), json_spans.members(after)
+    query, body = said.query, said.body
+    if new.get(_QUERY) != old.get(_QUERY):
+        query = _joined(query, old[_QUERY], new[_QUERY])
+    if new.get(_BODY) != old.get(_BODY):
+        body = _new_body(said, old[_BODY], new[_BODY])
+    return Said(query, body, said.form)
+
+
+def _new_body(said: Said, old: bytes, new: bytes) -> bytes:
+    if said.form is Form.FIELDS:
+        return _joined(said.body.decode(), old, new).encode()
+    text = json_spans.decode_any(new)
+    is_json = said.form is Form.JSON or (said.form is Form.UNSAID and old == said.body.strip())
+    return text.encode() if isinstance(text, str) and not is_json else new
+
+
+def _joined(text: str, old: bytes, new: bytes) -> str:
+    """The members, where a value has changed with another one."""
+    found = []
+    for member, before, after in zip(text.split("&"), _objects(old), _objects(new), strict=True):
+        ((_, was),), ((_, value),) = before.items(), after.items()
+        name = member.partition("=")[0]
+        found.append(member if value == was else f"{name}={quote(value, safe='')}")
+    return "&".join(found)
+
+
+def _objects(array: bytes) -> Sequence[Mapping[str, str]]:
+    found = json_spans.decode_any(array)
+    assert isinstance(found, list), "only texts in it have changed"
+    return found
+
+
+def unreadable(why: str) -> Deny:
+    """The request is refused, since nobody has read it."""
+    reason = f"guards cannot read the request: {why}"
+    return Deny(400, "unreadable_request", reason, by=By(PolicyKind.REQUEST))

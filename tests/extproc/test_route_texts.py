@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+import pytest
+
+from extproc.protocols import bodies
+from extproc.route_texts import (
+    Form,
+    Said,
+    Unreadable,
+    document_of,
+    form_of,
+    reword,
+    said_by,
+    texts_of,
+)
+from extproc.verdict import Deny
+
+
+class Masking:
+    """Says `[m]` for each `bad`."""
+
+    def text(self, text: str) -> str:
+        return text.replace("bad", "[m]")
+
+    def across(self, pieces: Sequence[str]) -> Sequence[str]:
+        return pieces
+
+    def fixed(self, text: str) -> None:
+        """A name."""
+
+
+def masked(said: Said) -> Said:
+    document = document_of(said)
+    reworded = reword(document, Masking())
+    assert not isinstance(reworded, Deny)
+    after = bodies.replace(document, reworded.values) if reworded.values else document
+    return said_by(document, after, said)
+
+
+@pytest.mark.parametrize(
+    ("content_type", "form"),
+    [
+        ("application/json", Form.JSON),
+        ("application/JSON; charset=UTF-8", Form.JSON),
+        ("application/merge-patch+json", Form.JSON),
+        ("application/x-www-form-urlencoded", Form.FIELDS),
+        ("text/plain;charset=utf-8", Form.TEXT),
+        ("text/csv", Form.TEXT),
+        ("image/svg+xml", Form.TEXT),
+        ("", Form.UNSAID),
+        ("application/octet-stream", None),
+        ("multipart/form-data; boundary=x", None),
+        ("image/png; charset=latin1", None),
+    ],
+)
+def test_the_content_type_says_how_a_body_is_read(content_type: str, form: Form | None) -> None:
+    assert form_of(content_type) is form
+
+
+@pytest.mark.parametrize(
+    "content_type", ["image/png, application/json", 'text/plain; charset="utf-16"']
+)
+def test_what_readers_may_read_otherwise_is_not_read(content_type: str) -> None:
+    with pytest.raises(Unreadable):
+        form_of(content_type)
+
+
+@pytest.mark.parametrize(
+    ("query", "body", "form", "found"),
+    [
+        ("", b'{"a": ["b", {"c": 1}], "d": null}', Form.JSON, ["a", "b", "c", "1", "d"]),
+        ("", b'["a", 2]', Form.JSON, ["a", "2"]),
+        ("", b'"a"', Form.JSON, ["a"]),
+        ("", "ä\nb".encode(), Form.TEXT, ["ä\nb"]),
+        ("", b"a=b+c&d=%C3%A4&a=e", Form.FIELDS, ["a", "b c", "d", "ä", "a", "e"]),
+        ("q=a%20b", b"", None, ["q", "a b"]),
+        ("q=a", b"\xff", None, ["q", "a"]),
+        ("", b'{"a": "\\u0062"}', Form.UNSAID, ["a", "b"]),
+        ("", b"plain", Form.UNSAID, ["plain"]),
+        ("", b"\xff", Form.UNSAID, []),
+    ],
+)
+def test_all_that_a_request_says_is_read(
+    query: str, body: bytes, form: Form | None, found: list[str]
+) -> None:
+    assert texts_of(document_of(Said(query, body, form))) == tuple(found)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        Said("", b"{", Form.JSON),
+        Said("", b"[" * 250 + b"]" * 250, Form.JSON),
+        Said("", b'1,"query":[]', Form.JSON),
+        Said("", b'{"a": 1, "a": 2}', Form.JSON),
+        Said("", b"\xff", Form.TEXT),
+        Said("", b"a=%ff", Form.FIELDS),
+        Said("a=%ff", b"", None),
+    ],
+)
+def test_what_cannot_be_read_in_one_way_is_refused(said: Said) -> None:
+    with pytest.raises(Unreadable):
+        document_of(said)
+
+
+@pytest.mark.parametrize(
+    ("said", "new"),
+    [
+        (
+            Said("a=1&q=so+bad", b"", None),
+            Said("a=1&q=so%20%5Bm%5D", b"", None),
+        ),
+        (
+            Said("", b' {"a": "bad", "n": 1.50}\n', Form.JSON),
+            Said("", b'{"a":"[m]","n":1.50}', Form.JSON),
+        ),
+        (Said("", b'"bad"', Form.JSON), Said("", b'"[m]"', Form.JSON)),
+        (Said("", b'"bad"', Form.TEXT), Said("", b'"[m]"', Form.TEXT)),
+        (Said("", b'"bad" ', Form.UNSAID), Said("", b'"[m]"', Form.UNSAID)),
+        (Said("", b"bad day", Form.UNSAID), Said("", b"[m] day", Form.UNSAID)),
+        (
+            Said("", b"a=%62ad&b=x+y&c", Form.FIELDS),
+            Said("", b"a=%5Bm%5D&b=x+y&c", Form.FIELDS),
+        ),
+    ],
+)
+def test_what_is_masked_is_said_as_it_was(said: Said, new: Said) -> None:
+    assert masked(said) == new
+
+
+def test_what_is_not_masked_stays_as_it_was_written() -> None:
+    said = Said("a=b+c&&d", json.dumps({"a": [1.0, "x"]}, indent=3).encode(), Form.JSON)
+    assert masked(said) == said
+
+
+def test_json_in_a_text_that_is_nested_too_deeply_is_refused() -> None:
+    document = document_of(Said("", b'["\\n",' + b"[" * 250 + b"]" * 251, Form.TEXT))
+    assert isinstance(texts_of(document), Deny)
