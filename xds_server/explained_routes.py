@@ -52,7 +52,8 @@ def body_limit(kind: str, limit: str | None, action: Json, shown: tuple[Message,
     if kind == "answer":
         return "not read"
     if limit is not None and is_shown("request body", shown):
-        return f"at most {limit} bytes; above: 413"
+        read = " of what is read" if kind == "plain" else ""
+        return f"at most {limit} bytes{read}; above: 413"
     if limit is not None and action.get("retry_policy"):
         return f"no limit: it streams; retried only up to {limit} bytes"
     return "no limit: it streams"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Iterator
 from typing import Any
 
+import httpx
 import openai
 import pytest
 
@@ -42,6 +44,7 @@ def guarded(
     folder = tmp_path_factory.mktemp("guarded")
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("OPENAI_URL", f"http://127.0.0.1:{provider.port}/v1")
+        environment.setenv("TICKETS_URL", f"http://127.0.0.1:{provider.port}")
         with serve(EXAMPLES / "guardrails.yaml", folder / "state") as stack:
             yield stack
 
@@ -166,3 +169,60 @@ def test_a_value_is_a_token_for_the_provider_and_a_value_again_for_the_client(
     asked = json.loads(sent.body)["messages"][0]["content"]
     assert asked == "Pay <IBAN_1>, then <IBAN_2>, <IBAN_1>"
     assert said == f"I paid {IBAN} and GB29NWBK60161331926819. <b>Done</b>"
+
+
+def ticket(stack: Stack, path: str, body: bytes, kind: str, **headers: str) -> httpx.Response:
+    named = {"content-type": kind, **{name.replace("_", "-"): headers[name] for name in headers}}
+    return httpx.post(f"{stack.url}{path}", content=body, headers=named, timeout=30)
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "sent"),
+    [
+        (
+            "application/json",
+            b'{"from": "jane@example.com", "n": 1.0}',
+            b'{"from":"[EMAIL]","n":1.0}',
+        ),
+        ("text/plain", b"to jane@example.com", b"to [EMAIL]"),
+        (
+            "application/x-www-form-urlencoded",
+            b"a=b+c&from=jane%40example.com",
+            b"a=b+c&from=%5BEMAIL%5D",
+        ),
+    ],
+)
+def test_what_is_said_on_a_plain_route_is_masked(
+    guarded: Stack, provider: Recorder, kind: str, body: bytes, sent: bytes
+) -> None:
+    coded = {"content_encoding": "gzip"}
+    for given, headers in ((body, {}), (gzip.compress(body), coded)):
+        answer = ticket(guarded, "/tickets/1?by=bob@example.com&x=y", given, kind, **headers)
+        assert answer.status_code == 200
+        assert provider.last.body == sent
+        assert provider.last.path == "/tickets/1?by=%5BEMAIL%5D&x=y"
+        assert "content-encoding" not in provider.last.headers
+
+
+def test_a_secret_on_a_plain_route_is_forbidden(guarded: Stack, provider: Recorder) -> None:
+    provider.requests.clear()
+    secret = "AKIAIOSFODNN7EXAMPLE"
+    said = ticket(guarded, "/tickets", json.dumps([secret]).encode(), "application/json")
+    asked = httpx.get(f"{guarded.url}/tickets?key={secret}", timeout=30)
+    for answer in (said, asked):
+        assert answer.status_code == 403
+        assert answer.json()["error"]["code"] == "content_policy_violation"
+        assert "'no-keys-in-tickets'" in answer.text
+        assert secret not in answer.text
+    assert provider.requests == []
+
+
+def test_on_a_plain_route_the_rest_passes_as_it_is_and_what_is_read_has_a_limit(
+    guarded: Stack, provider: Recorder
+) -> None:
+    large = b"\xff" * (9 << 20)
+    assert ticket(guarded, "/tickets", large, "image/png").status_code == 200
+    assert provider.last.body == large
+    assert ticket(guarded, "/tickets", large, "text/plain").status_code == 413
+    assert httpx.get(f"{guarded.url}/tickets/2?x=y%20z", timeout=30).status_code == 200
+    assert provider.last.path == "/tickets/2?x=y%20z"

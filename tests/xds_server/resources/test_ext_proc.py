@@ -72,6 +72,17 @@ def test_a_plain_route_shows_its_headers_and_its_name() -> None:
     assert overrides["grpc_initial_metadata"] == metadata
 
 
+def test_a_plain_route_shows_bodies_where_guards_read_them() -> None:
+    overrides = ext_proc.route_bodies("a b", 7, holds_places=True, is_answered=True)["overrides"]
+    modes = dict(ext_proc.headers_only("a b", holds_places=True, is_answered=True)["overrides"])
+    expected = {**modes["processing_mode"], "request_body_mode": "BUFFERED"}
+    assert overrides["processing_mode"] == expected
+    assert overrides["grpc_initial_metadata"] == [
+        {"key": names.ROUTE_METADATA, "value": "a%20b"},
+        {"key": names.LIMIT_METADATA, "value": "7"},
+    ]
+
+
 def test_a_try_says_that_it_is_one_and_which() -> None:
     config = ext_proc.attempt_filter("llm/b#2", TOPOLOGY)["typed_config"]
     metadata = config["grpc_service"]["initial_metadata"]
