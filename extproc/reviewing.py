@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from dataclasses import replace
 from typing import Final, NamedTuple
 
 from extproc import route_texts
@@ -19,7 +18,6 @@ from extproc.verdict import Amend, Deny, Verdict
 
 CODING: Final = "content-encoding"
 _OBJECTION: Final = "content_policy_violation"
-_FORBIDDEN: Final = 403
 _WITHOUT_BODY: Final = frozenset({"CONNECT", "GET", "HEAD", "OPTIONS", "TRACE"})
 """Methods whose requests have none, unless they say of what type it is."""
 
@@ -91,8 +89,7 @@ class Review:
         facts = self._facts
         facts.body, facts.texts, facts.reword = b"", (), None
         if isinstance(verdict, Deny):
-            is_objection = verdict.code == _OBJECTION
-            return replace(verdict, status=_FORBIDDEN) if is_objection else verdict
+            return _forbidden(verdict) if verdict.code == _OBJECTION else verdict
         new = said
         if isinstance(verdict, Amend):
             new = route_texts.said_by(document, verdict.body, said)
@@ -100,6 +97,11 @@ class Review:
         is_new = self._decoder is not None or new.body is not said.body
         path = "" if new.query == query else f"{bare}?{new.query}"
         return Passed(new.body if is_new else None, path)
+
+
+def _forbidden(objection: Deny) -> Deny:
+    """As HTTP has it: nothing is wrong with the form of the request."""
+    return Deny(403, "content_policy_violation", objection.reason, by=objection.by)
 
 
 def review_of(
