@@ -4,6 +4,8 @@ import json
 from collections.abc import Sequence
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from extproc.protocols import bodies
 from extproc.route_texts import (
@@ -139,3 +141,26 @@ def test_what_is_not_masked_stays_as_it_was_written() -> None:
 def test_json_in_a_text_that_is_nested_too_deeply_is_refused() -> None:
     document = document_of(Said("", b'["\\n",' + b"[" * 250 + b"]" * 251, Form.TEXT))
     assert isinstance(texts_of(document), Deny)
+
+
+MEMBERS = st.lists(
+    st.tuples(st.text("ab+%2C=", max_size=5), st.text("xy+%20&", max_size=6)), max_size=4
+).map(lambda pairs: "&".join(f"{name}={value}" for name, value in pairs))
+
+
+@given(MEMBERS, MEMBERS)
+def test_queries_and_forms_in_which_nothing_is_found_stay_byte_for_byte(
+    query: str, form: str
+) -> None:
+    said = Said(query, form.encode(), Form.FIELDS)
+    try:
+        document_of(said)
+    except Unreadable:
+        return
+    assert masked(said) == said
+
+
+@given(st.recursive(st.none() | st.integers() | st.text(), lambda each: st.lists(each)))
+def test_any_json_in_which_nothing_is_found_stays_byte_for_byte(value: object) -> None:
+    said = Said("", json.dumps(value, indent=1).encode(), Form.JSON)
+    assert masked(said) == said

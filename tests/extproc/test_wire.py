@@ -294,6 +294,12 @@ def test_an_answer_of_our_own_carries_everything() -> None:
     assert answer.headers.set_headers[0].header.raw_value == b"7"
 
 
+def test_what_is_told_of_a_body_that_stays_answers_the_body() -> None:
+    answer = encode(RequestBody(b""), Forward(b"", None, low="daily; model=small"))
+    assert answer.WhichOneof("response") == "request_body"
+    assert not answer.request_body.response.HasField("body_mutation")
+
+
 def test_an_attempt_learns_what_is_forwarded_and_what_its_provider_is_to_be_told() -> None:
     plan = Response.FromString(plan_reply())
     request = Request(request_headers=headers(a="1"))
