@@ -341,6 +341,8 @@ class Exchange:
         """Past the guards of a plain route, which may wait for the body."""
         if self._program.route_guards is None:
             return self._admit()
+        # Envoy tells a limit where it shows bodies; a moment after a change, it may not do so yet
+        is_end = is_end or self._limit_bytes == NO_LIMIT
         review = review_of(self._program, self._facts, self._limit_bytes, is_end=is_end)
         if review is None:
             return self._admit()

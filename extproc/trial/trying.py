@@ -13,7 +13,7 @@ from extproc.a2a.operations import Operation
 from extproc.adapters.password_checks import HashedPasswords
 from extproc.audits import Audits
 from extproc.events import Action, RequestBody, RequestHeaders, Respond, ResponseHeaders
-from extproc.exchange import Exchange
+from extproc.exchange import NO_LIMIT, Exchange
 from extproc.facts import Facts
 from extproc.inquiring import Inquirer
 from extproc.policies.authenticate import Authenticate, Witnesses
@@ -288,7 +288,8 @@ def _refused_result(program: Program, facts: Facts) -> Deny | None:
 async def _tried(
     of: Subject, program: Program, request: RequestBlock, response: ResponseBlock | None
 ) -> Seen:
-    exchange = Exchange(program, request.now, request.route or "")
+    limit = max((each.max_request_bytes for each in of.gateway.listeners), default=NO_LIMIT)
+    exchange = Exchange(program, request.now, request.route or "", limit)
     body = request.content
     headers = RequestHeaders(request.all_headers, not body, request.source)
     action = await _settled(exchange.on_event(headers))

@@ -72,7 +72,7 @@ def settled(action: Action | Awaitable[Action]) -> Action:
 
 
 def begun(
-    route: str, path: str, *, body: bool = True, limit: int = NO_LIMIT, **headers: str
+    route: str, path: str, *, body: bool = True, limit: int = 1 << 20, **headers: str
 ) -> tuple[Exchange, Action]:
     exchange = Exchange(program(), NOW, route, limit)
     named = {name.replace("_", "-"): value for name, value in headers.items()}
@@ -179,9 +179,17 @@ def test_a_service_is_asked() -> None:
     guard = '{type: webhook, url: "http://g.example", for: {route: open}}'
     asking = program(YAML.partition("guardrails:")[0] + f"guardrails: [{guard}]")
     for body, status in ((b'"bad"', 403), (b'"good"', None)):
-        exchange = Exchange(asking, NOW, "open")
+        exchange = Exchange(asking, NOW, "open", 1 << 20)
         headers = {":method": "POST", ":path": "/o", "content-type": JSON}
         exchange.on_event(RequestHeaders(headers, False))
         action = settled(exchange.on_event(RequestBody(body)))
         assert (action.status if isinstance(action, Respond) else None) == status
         assert exchange.is_over
+
+
+def test_a_body_that_envoy_does_not_show_yet_is_not_waited_for_nor_changed() -> None:
+    coded = {"content_type": JSON, "content_encoding": "gzip"}
+    exchange, action = begun("open", "/o", limit=NO_LIMIT, **coded)
+    assert (action, exchange.is_over) == (CONTINUE, True)
+    _, action = begun("open", "/o?q=bad", limit=NO_LIMIT, **coded)
+    assert refused(action) == (403, "content_policy_violation")

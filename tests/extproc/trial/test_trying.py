@@ -130,6 +130,19 @@ def test_guards_refuse_and_budgets_have_room(ours: Subject) -> None:
     assert tried(ours, RequestBlock(model="small", key="bob")).denied is None
 
 
+def test_guards_of_plain_routes_read_bodies_and_queries(tmp_path: Path) -> None:
+    file = tmp_path / "gateway.yaml"
+    guard = "{type: regex, patterns: [forbidden], for: {route: open}}"
+    file.write_text(YAML.replace("guardrails: [", f"guardrails: [{guard}, "))
+    found = subject(file, {})
+    assert isinstance(found, Subject), found
+    said = RequestBlock(route="open", path="/open", body={"a": ["forbidden"]})
+    assert refused(tried(found, said)) == (403, "content_policy_violation")
+    asked = RequestBlock(route="open", path="/open?q=forbidden")
+    assert refused(tried(found, asked)) == (403, "content_policy_violation")
+    assert tried(found, RequestBlock(route="open", path="/open", body={})).denied is None
+
+
 def test_plain_routes_are_named(ours: Subject) -> None:
     docs = RequestBlock(route="docs", path="/docs/x", key="ann")
     assert tried(ours, docs).denied is None
