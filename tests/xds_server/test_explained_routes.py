@@ -21,7 +21,8 @@ def test_envoy_counts_only_bodies_that_it_holds() -> None:
     (check,) = envoys_checks("7", BODY)
     assert (check.where, check.refusal) == (Where.ENVOY, "413 request_too_large")
     assert envoys_checks("7", ()) == ()
-    assert body_limit("plain", "7", {}, BODY) == "at most 7 bytes; above: 413"
+    assert body_limit("a2a", "7", {}, BODY) == "at most 7 bytes; above: 413"
+    assert body_limit("plain", "7", {}, BODY) == "at most 7 bytes of what is read; above: 413"
     assert body_limit("plain", None, {}, ()) == "no limit: it streams"
 
 

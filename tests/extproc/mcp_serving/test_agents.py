@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from extproc.a2a_serving.serving import World
 from extproc.a2a_serving.serving import serving as agents_of
 from extproc.events import Respond
 from extproc.mcp_serving.serving import serving
@@ -43,13 +44,18 @@ authorize:
 """
 
 
+async def no_address(_: str) -> tuple[str, ...]:
+    return ()
+
+
 def program(yaml: str, **fakes: Fake) -> Program:
     def agent(name: str) -> Any:
         return lambda asked: Answered(200, {}, json.dumps(card(name, f"{name}:9999")).encode())
 
     others = {f"service/mcp/{name}": each for name, each in fakes.items()}
     cards = {f"service/a2a/{name}": agent(name) for name in ("travel", "hotels")}
-    peers, times = Servers({**cards, **others}), Clock().times
+    peers = Servers({**cards, **others})
+    agents = World(peers, Clock().times, lambda: 0.0, no_address, ())
     return build(
         gateway_of(yaml),
         "1",
@@ -58,7 +64,7 @@ def program(yaml: str, **fakes: Fake) -> Program:
         created=7,
         serve=NOTHING_SERVED._replace(
             mcp=lambda mcp: serving(mcp, (SECRET,), world(peers)),
-            a2a=lambda a2a, identity: agents_of(a2a, identity, peers, times),
+            a2a=lambda a2a, identity: agents_of(a2a, identity, agents),
         ),
     )
 
