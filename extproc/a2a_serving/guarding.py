@@ -16,10 +16,11 @@ from extproc.a2a.operations import OPERATIONS, Operation
 from extproc.a2a.places import MESSAGES
 from extproc.a2a.requests import A2aRequest
 from extproc.a2a_serving.lengths import Lengths
-from extproc.a2a_serving.texts import DOCUMENT, ENVELOPE, rewords, texts_of, unreadable
+from extproc.a2a_serving.texts import DOCUMENT, ENVELOPE
 from extproc.audits import Audits, uncounted
 from extproc.facts import Facts
 from extproc.llm.shapes import Fields
+from extproc.message_texts import rewords, texts_of, unreadable
 from extproc.policies.guard import Guards
 from extproc.policies.inquiry import Inquiry
 from extproc.policies.lengths import Measure

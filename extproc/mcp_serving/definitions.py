@@ -19,7 +19,8 @@ from extproc.audits import Audits, uncounted
 from extproc.facts import Facts
 from extproc.mcp.kept import Kept
 from extproc.mcp.lists import ListKind, Page
-from extproc.mcp_serving.texts import DEFINED, INTRODUCED, rewords, texts_of
+from extproc.mcp_serving.texts import DEFINED, INTRODUCED
+from extproc.message_texts import rewords, texts_of
 from extproc.policies.guard import Guards
 from extproc.policies.inquiry import Inquiry
 from extproc.policies.lengths import Measure

@@ -18,7 +18,8 @@ from extproc.mcp.messages import Kind, Message
 from extproc.mcp_serving.definitions import Definitions
 from extproc.mcp_serving.forms import McpForms
 from extproc.mcp_serving.screening import screened
-from extproc.mcp_serving.texts import SAID, SENT, rewords, texts_of, unreadable
+from extproc.mcp_serving.texts import SAID, SENT
+from extproc.message_texts import rewords, texts_of, unreadable
 from extproc.policies.guard import Guards, Masking
 from extproc.policies.inquiry import Inquiry
 from extproc.policies.lengths import Measure

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from envoy_api import message
+from google.protobuf.message import DecodeError
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -62,11 +63,11 @@ def test_no_bytes_are_read_otherwise_than_protobuf_reads_them(data: bytes) -> No
     data = b"\x22" + data
     try:
         expected = Request.FromString(data)
-    except Exception:
+    except DecodeError:
         expected = None
     try:
         found = large_bodies.request_body(data)
-    except Exception:
+    except DecodeError:
         found = None
     if found is not None:
         assert expected is not None

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from extproc.a2a_serving.texts import DOCUMENT, ENVELOPE, rewords, texts_of
+from extproc.a2a_serving.texts import DOCUMENT, ENVELOPE
+from extproc.message_texts import rewords, texts_of
 from extproc.rewording import Reworded
 from extproc.verdict import Deny
 from gateway.guards import TextScope

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 import pytest
 
 from extproc.llm.shapes import Fields
-from extproc.mcp_serving.texts import SAID, SENT, rewords, texts_of
+from extproc.mcp_serving.texts import SAID, SENT
+from extproc.message_texts import rewords, texts_of
 from extproc.protocols import bodies, json_spans
 from extproc.rewording import Reworded
 from extproc.verdict import Deny
