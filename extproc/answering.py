@@ -5,7 +5,7 @@ and what it cost.
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from typing import assert_never
 
@@ -33,12 +33,7 @@ from extproc.llm.dialects import Handling, instead
 from extproc.llm.estimate import expected, family_of
 from extproc.llm.gemini.codec import ARRAY_CODEC
 from extproc.llm.others.usage import with_demands
-from extproc.llm.translate import (
-    Stream,
-    Translation,
-    translation,
-    unpacked,
-)
+from extproc.llm.translate import Stream, Translation, translation, unpacked
 from extproc.llm.usage_reader import UsageReader
 from extproc.outages import Outages
 from extproc.outcomes import outcomes, soonest
@@ -47,7 +42,9 @@ from extproc.plan import Plan, Try
 from extproc.policies.budget import NOTHING_HELD, Held
 from extproc.verdict import By, Deny, PolicyKind
 from gateway import names
+from gateway.catalog import with_drawing
 from gateway.model import BodyForm, Dialect
+from gateway.price import Price
 from gateway.usage import Usage
 
 logger = logging.getLogger(__name__)
@@ -105,6 +102,8 @@ class Waiting(Struct, frozen=True):
     """Where is told who could not be asked."""
     guards: Guarding | None = None
     """None: nobody looks at what it says."""
+    price: Callable[[str, str], Price | None] | None = None
+    """Of a model as a provider calls it, for what its tools ask beside the one that answers."""
 
 
 NOBODY = Asked("", "", 0)
@@ -239,9 +238,17 @@ class Answering:
         demands = self._waiting.demands
         if demands is not NO_DEMANDS:
             usage = with_demands(usage, demands) or usage
+        find = self._waiting.price
+        if usage.drawing is not None and found is not None and find is not None:
+            usage = with_drawing(usage, find(found.provider, usage.drawing.model) or found.price)
         self._held.settle(usage, found.price if found else None)
         if self._waiting.caller is not None:
             self._record(usage)
+
+    def settle_told(self, usage: Usage) -> None:
+        """Envoy has read it; who reads the answer here knows it, and more."""
+        if self._reader is None:
+            self.settle(usage)
 
     def _settle_estimate(self) -> None:
         if self._held.is_open:

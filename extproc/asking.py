@@ -336,6 +336,7 @@ class Asking:
             self._stream,
             None if self._call is None else caller(facts),
             program.outages,
+            price=self._planner.price,
         )
         if watchman is not None and isinstance(found, Found):
             is_framed = self._is_framed or found.operation is Operation.INVOKE_STREAM
@@ -357,7 +358,8 @@ class Asking:
 
     def _is_read_by_envoy(self, handled: Handling) -> bool:
         is_passing = self._watchman is None and self._steering is Steering.METADATA
-        return handled.is_read_by_envoy and is_passing
+        is_read = handled.is_read_by_envoy and is_passing
+        return is_read and not (self._call and handled.tells_more(self._call.document))
 
     def _streamed(self, plan: Plan, handled: Handling) -> Streamed | None:
         """A stream that a budget waits for; None: not for tokens alone, or it goes on by itself."""

@@ -123,7 +123,7 @@ class Exchange:
         if type(answering) is not Answering:
             return CONTINUE
         if type(event) is ResponseEnd and event.usage is not None:
-            answering.settle(event.usage)  # as Envoy has read it
+            answering.settle_told(event.usage)
         turn = answering.turn()
         return CONTINUE if turn is None else self._in_turn(turn)
 

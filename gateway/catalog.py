@@ -12,6 +12,8 @@ from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 
+from msgspec import structs
+
 from gateway import price_names
 from gateway.price import Price
 from gateway.price_rows import price_of_row
@@ -56,7 +58,17 @@ def cost(price: Price, usage: Usage) -> int:
         total += usage.milliseconds * at.second * 1000
     if usage.searches > 0:
         total += usage.searches * at.search * _MILLION
+    if usage.drawing is not None:  # at the price of its own model
+        total += usage.drawing.cost * _MILLION
     return -(-total // _MILLION)
+
+
+def with_drawing(usage: Usage, price: Price | None) -> Usage:
+    """What was used, with what its tool took to draw at the price of the tool's model."""
+    drawing = usage.drawing
+    if drawing is None or price is None:
+        return usage
+    return structs.replace(usage, drawing=structs.replace(drawing, cost=cost(price, drawing.usage)))
 
 
 def is_free(price: Price) -> bool:

@@ -43,6 +43,8 @@ class Usage(Struct, frozen=True):
     """Of text to be spoken, where the provider charges for them."""
     image_kind: str = ""
     """Of the images made, when the request says it: `1024x1024`, `hd/1024x1792`."""
+    drawing: Drawing | None = None
+    """What a tool of the provider's took to draw, beside the model."""
 
     @property
     def is_plain(self) -> bool:
@@ -61,8 +63,19 @@ class Usage(Struct, frozen=True):
             or self.searches
             or self.service_tier
             or self.characters
+            or self.drawing
         )
 
     @property
     def total_tokens(self) -> int:
-        return self.input_tokens + self.output_tokens
+        drawn = 0 if self.drawing is None else self.drawing.usage.total_tokens
+        return self.input_tokens + self.output_tokens + drawn
+
+
+class Drawing(Struct, frozen=True):
+    """What a tool took that has a model of its own."""
+
+    model: str
+    usage: Usage
+    cost: int = 0
+    """In nanodollars, where its price is known."""

@@ -60,6 +60,8 @@ class Speaker(Struct, frozen=True):
     told: Told
     is_read_by_envoy: bool
     """Envoy 1.40 can read the usage of its answers."""
+    tells_more: Callable[[Mapping[str, object]], bool] = lambda request: False
+    """Whether the answer to a request may tell what Envoy does not read of it."""
 
 
 SPEAKERS: Mapping[Dialect, Speaker] = MappingProxyType(
@@ -74,8 +76,12 @@ SPEAKERS: Mapping[Dialect, Speaker] = MappingProxyType(
                 openai_responses_usage.USAGE_MEMBER,
                 openai_responses_usage.usage_of,
                 openai_responses.CODEC.decoding,
+                openai_responses_usage.TIER_MEMBER,
+                besides=openai_responses_usage.TOOLS_MEMBERS,
+                with_besides=openai_responses_usage.usage_with_tools,
             ),
             True,
+            openai_responses_usage.are_tools_told,
         ),
         Dialect.ANTHROPIC: Speaker(
             anthropic_reading.READING,
@@ -139,6 +145,8 @@ class Handling(Struct, frozen=True):
     told: Told | None = None
     """How its answers tell their usage; None: they do not."""
     is_read_by_envoy: bool = False
+    tells_more: Callable[[Mapping[str, object]], bool] = lambda request: False
+    """Of a request: its answer may tell more than Envoy reads."""
     form: MultipartReading | None = None
     """Reads bodies that may be forms, by their content type."""
     demands: Callable[[Call], Usage] | None = None
@@ -182,7 +190,9 @@ _OTHERS: Mapping[Operation, Handling] = {
 }
 
 _CONVERSATIONS: Mapping[Operation, Handling] = {
-    operation: Handling(speaker.reading, dialect, speaker.told, speaker.is_read_by_envoy)
+    operation: Handling(
+        speaker.reading, dialect, speaker.told, speaker.is_read_by_envoy, speaker.tells_more
+    )
     for operation in Operation
     if (dialect := dialect_of(operation)) is not None and (speaker := SPEAKERS[dialect])
 }

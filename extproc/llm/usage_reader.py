@@ -61,6 +61,10 @@ class Told:
     """Reads an answer that is not large; for those that tell it in other ways, too."""
     of_headers: Callable[[Iterable[tuple[str, str]]], Usage | None] | None = None
     """Reads the headers of an answer."""
+    besides: tuple[str, ...] = ()
+    """The top-level members that tell what was used beside it."""
+    with_besides: Callable[[Usage | None, Mapping[str, object]], Usage | None] | None = None
+    """The usage with what these tell."""
 
 
 OPENAI_CHAT = Told(USAGE_MEMBER, usage_of, tier_member=TIER_MEMBER)
@@ -256,6 +260,8 @@ class _Document:
     """One JSON object. Of its members only those that tell are kept, until they are read."""
 
     __slots__ = (
+        "_beside",
+        "_besides",
         "_depth",
         "_is_escaped",
         "_is_name",
@@ -273,9 +279,11 @@ class _Document:
         self._told = told
         self._members = frozenset(
             b'"%s"' % name.encode()
-            for name in (told.member, *told.others, told.tier_member)
+            for name in (told.member, *told.others, told.tier_member, *told.besides)
             if name
         )
+        self._besides = {b'"%s"' % name.encode(): name for name in told.besides}
+        self._beside: dict[str, object] = {}
         self._depth = 0
         self._is_string = False
         self._is_escaped = False
@@ -291,8 +299,9 @@ class _Document:
 
     @property
     def usage(self) -> Usage | None:
-        used = self._used
-        return replace(used, service_tier=self._tier) if used and self._tier else used
+        used, with_besides = self._used, self._told.with_besides
+        used = replace(used, service_tier=self._tier) if used and self._tier else used
+        return with_besides(used, self._beside) if with_besides and self._beside else used
 
     def feed(self, data: bytes) -> None:
         position = kept_from = 0
@@ -326,7 +335,10 @@ class _Document:
             told = json_spans.decode_exactly(value)
         except InvalidJson:
             return
-        if type(told) is str:
+        beside = self._besides.get(bytes(self._name))
+        if beside is not None:
+            self._beside[beside] = told
+        elif type(told) is str:
             self._tier = told
         elif type(told) is dict:
             self._used = self._told.usage_of(told) or self._used

@@ -97,6 +97,29 @@ def test_images_cost_tokens_where_they_are_told(here: OtherApis) -> None:
     ]
 
 
+@pytest.mark.parametrize("is_stream", [False, True])
+def test_what_tools_of_responses_use_costs_what_their_model_does(
+    here: OtherApis, is_stream: bool
+) -> None:
+    client = here.openai()
+    words, drawn = 100 * 1000 + 10 * 2000, 100 * 5000 + 200 * 8000 + 186 * 30_000
+    with here.costs(words + drawn + 2 * 10_000_000):
+        answer = client.responses.create(
+            model="talk",
+            input="a cat",
+            tools=[{"type": "image_generation", "model": "gpt-image-2"}],
+            stream=is_stream,
+        )
+        if isinstance(answer, openai.Stream):
+            *_, last = answer
+            assert last.type == "response.completed"
+            answer = last.response
+    assert answer.tool_usage is not None
+    assert answer.tool_usage.image_gen.output_tokens == 186
+    with here.costs(words):
+        client.responses.create(model="talk", input="Hi")
+
+
 @deprecated
 def test_images_cost_by_the_piece_where_no_tokens_are_told(here: OtherApis) -> None:
     client = here.openai()

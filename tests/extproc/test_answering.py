@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
 from typing import Any
@@ -29,6 +30,7 @@ from extproc.policies.budget import DEFAULT_OUTPUT_TOKENS
 from gateway import names
 from gateway.usage import Usage
 from tests.kit.llm_exchange import (
+    DAY_START,
     WITHOUT_BUDGETS,
     YAML,
     LlmExchange,
@@ -67,6 +69,49 @@ def test_envoy_counts_what_a_budget_waits_for() -> None:
     assert not talk.exchange.is_over
     talk.say(ResponseEnd(Usage(3, 4)))
     assert talk.settled() == 7
+
+
+RESPONSES = """
+llm:
+  providers: {o: {type: openai, url: "http://o.example/v1", key: k}}
+  models: {gpt: o/gpt, cheap: o/cheap}
+  prices:
+    gpt: {input: 1, output: 2}
+    gpt-image-2: {input: 5, output: 10, image_output: 30}
+budgets: [{name: all, limit: 1000000 tokens, per: day}, {name: usd, limit: 9 USD, per: day}]
+"""
+
+
+@pytest.mark.parametrize(
+    ("drawer", "spent"),
+    [("gpt-image-2", 10 * 1000 + 5 * 2000 + 3 * 5000 + 4 * 30_000),
+     ("unheard-of", 10 * 1000 + 5 * 2000 + 3 * 1000 + 4 * 2000)],
+)  # fmt: skip
+def test_what_a_tool_drew_is_read_here_and_booked_at_its_models_price(
+    drawer: str, spent: int
+) -> None:
+    talk = llm_exchange(RESPONSES)
+    tools = [{"type": "image_generation", "model": drawer}]
+    talk.ask("/v1/responses", model="gpt", input="a cat", tools=tools)
+    assert talk.answered("llm/o") == Watch()
+    told = {
+        "usage": {"input_tokens": 10, "output_tokens": 5},
+        "tools": tools,
+        "tool_usage": {"image_gen": {"input_tokens": 3, "output_tokens": 4}},
+    }
+    body = json.dumps(told).encode()
+    talk.say(ResponseBody(body[:-1], False))
+    talk.say(ResponseEnd(Usage(10, 5)))  # what Envoy has read is less
+    assert talk.settled() == 0
+    talk.say(ResponseBody(body[-1:], True))
+    assert talk.settled() == 10 + 5 + 3 + 4
+    assert asyncio.run(talk.ledger.spent("usd", DAY_START)).settled == spent
+
+
+def test_without_tools_that_tell_envoy_counts_responses() -> None:
+    talk = llm_exchange(RESPONSES)
+    talk.ask("/v1/responses", model="gpt", input="a cat", tools=[{"type": "file_search"}])
+    assert talk.answered("llm/o") == CONTINUE
 
 
 def test_a_foreign_answer_is_asked_for_and_said_in_the_clients_dialect() -> None:

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 import gateway.catalog
-from gateway.catalog import catalog, cost, dearest, is_free, price_of
+from gateway.catalog import catalog, cost, dearest, is_free, price_of, with_drawing
 from gateway.price import Price
-from gateway.usage import Usage
+from gateway.usage import Drawing, Usage
 
 PRICE = Price(
     input=3_000_000_000,
@@ -222,6 +222,18 @@ def test_seconds_searches_characters_and_calls_are_paid_for() -> None:
     assert cost(replace(FREE, search=7), Usage(0, 0, searches=3)) == 21
     assert cost(replace(FREE, request=7), Usage(0, 0)) == 7
     assert cost(replace(FREE, characters=15 * 10**9), Usage(0, 0, characters=100)) == 1_500_000
+
+
+def test_what_a_tool_drew_costs_what_its_own_model_does_whatever_else_there_is() -> None:
+    drawn = Usage(100, 20, image_input_tokens=60, image_output_tokens=20)
+    usage = Usage(10, 5, service_tier="flex", drawing=Drawing("drawer", drawn))
+    answering = OTHER
+    drawer = replace(PRICE, image_input=8_000_000_000, image_output=30_000_000_000)
+    assert cost(answering, usage) == cost(answering, Usage(10, 5))
+    priced = with_drawing(usage, drawer)
+    assert cost(answering, priced) == cost(answering, Usage(10, 5)) + cost(drawer, drawn)
+    assert with_drawing(usage, None) == usage
+    assert with_drawing(Usage(1, 1), drawer) == Usage(1, 1)
 
 
 def test_a_large_input_makes_the_whole_call_dearer() -> None:

@@ -19,6 +19,7 @@ from typing import Any
 
 from extproc.protocols import event_stream
 from extproc.protocols.event_stream import Message
+from tests.kit import response_answers
 
 _JSON = "application/json"
 CREATED = 1_700_000_000
@@ -123,6 +124,12 @@ def _completions(said: Said) -> Answer:
     if (said.document.get("stream_options") or {}).get("include_usage"):
         chunks.append({**base, "choices": [], "usage": usage})
     return _events(*chunks, is_done=True, named=False)
+
+
+def _responses(said: Said) -> Answer:
+    if said.document.get("stream"):
+        return _events(*response_answers.events(said.document))
+    return _json(response_answers.response(said.document))
 
 
 def _chat(said: Said) -> Answer:
@@ -450,6 +457,7 @@ _OPERATIONS: tuple[_Operation, ...] = (
     _Operation("openai", "POST", "/v1/batches", _batch, ("endpoint", "input_file_id")),
     _Operation("openai", "GET", "/v1/batches(/[^/]+)?", _batch),
     _Operation("openai", "POST", "/v1/batches/[^/]+/cancel", _batch),
+    _Operation("openai", "POST", "/v1/responses", _responses, ("model",)),
     _Operation("openai", "GET DELETE", "/v1/responses/[^/]+", _response),
     _Operation("openai", "POST", "/v1/responses/[^/]+/cancel", _response),
     _Operation("openai", "GET", "/v1/responses/[^/]+/input_items", _response),

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from extproc.llm.dialects import SPEAKERS
 from extproc.llm.openai_chat.stream_reader import Decoding
 from extproc.llm.openai_chat.usage import usage_of
 from extproc.llm.usage_reader import (
@@ -24,7 +25,8 @@ from extproc.llm.usage_reader import (
     Told,
     UsageReader,
 )
-from gateway.usage import Usage
+from gateway.model import Dialect
+from gateway.usage import Drawing, Usage
 
 FOUND = Usage(
     9,
@@ -251,6 +253,21 @@ def test_the_service_tier_stands_beside_the_usage(tier: bytes) -> None:
 def test_a_tier_that_is_no_name_is_none(tier: bytes) -> None:
     data = b'{"usage":{"prompt_tokens":9},"service_tier":%s}' % tier
     assert counted(read([data])) == Usage(9, 0)
+
+
+def test_what_tools_used_is_told_beside_the_usage_in_any_order() -> None:
+    told = SPEAKERS[Dialect.OPENAI_RESPONSES].told
+    used = b'"usage":{"input_tokens":9,"output_tokens":1}'
+    tools = b'"tools":[{"type":"image_generation","model":"gpt-image-2"}]'
+    drawn = b'"tool_usage":{"image_gen":{"input_tokens":3,"output_tokens":4},"n":[{"usage":7}]}'
+    drawing = Drawing("gpt-image-2", Usage(3, 4, image_output_tokens=4))
+    for members in itertools.permutations((used, tools, drawn, b'"output":[{"usage":{}}]')):
+        data = b"{%b}" % b",".join(members)
+        for place in range(0, len(data), 7):
+            reader = UsageReader(told)
+            reader.feed(data[:place])
+            reader.feed(data[place:])
+            assert counted(reader) == Usage(9, 1, drawing=drawing)
 
 
 def test_another_dialect_has_its_usage_under_another_name() -> None:
