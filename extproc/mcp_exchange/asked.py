@@ -100,6 +100,12 @@ class Caller(Struct):
             return denied
         return self.guarded(message, call, lambda passed: self.taken(passed, call, then))
 
+    def past_guards(
+        self, message: Message, call: McpCall, then: Callable[[Message], Answering]
+    ) -> Answering:
+        """The same of a call that rules allow."""
+        return self.guarded(message, call, lambda passed: self.taken(passed, call, then))
+
     def taken(
         self, message: Message, call: McpCall, then: Callable[[Message], Answering]
     ) -> Answering:

@@ -36,6 +36,7 @@ from extproc.mcp_exchange.asked import (
     call_of,
     named,
 )
+from extproc.mcp_exchange.defined import asks_alone, listed_alone
 from extproc.mcp_exchange.of_api import ToApi, answered
 from extproc.mcp_serving.overseeing import CODINGS, OverseenAnswer
 from extproc.mcp_serving.saying import JSON, fault, refused
@@ -100,14 +101,33 @@ class OneTalk:
             return denied or guarded(
                 message, of_server, lambda passed: self._sent(message, passed, call)
             )
+        if call.tool and self._caller.screens(call.server):
+            return self._held_against_list(message, call)
         return self._caller.admitted(
             message, call, lambda passed: self._sent(message, passed, call)
         )
+
+    def _held_against_list(self, message: Message, call: McpCall) -> Answering:
+        """A call of a tool that a guard may have taken out of the list."""
+        caller = self._caller
+        denied = caller.judged(message, call)
+        if denied is not None:
+            return denied
+
+        def listed() -> Answering:
+            return caller.past_guards(
+                message, call, lambda passed: self._sent(message, passed, call)
+            )
+
+        own_id = self._own_id or caller.session_id
+        return listed_alone(caller, own_id, message, call, listed)
 
     def _sent(self, written: Message, message: Message, call: McpCall | None) -> Answering:
         """It may be; `message`: as guards have changed what was written."""
         kind = BY_METHOD.get(message.method)
         is_shown = None if kind is None else self._caller.shows(kind)
+        if kind is ListKind.TOOLS:
+            asks_alone(self._caller, written)
         if kind is not None and is_shown is not None:
             return self._filtered(message, kind, is_shown)
         if self._caller.view.only.is_api:

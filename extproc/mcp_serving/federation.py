@@ -15,11 +15,10 @@ from typing import Final, TypeAlias, TypeVar
 from msgspec import Struct
 from msgspec.structs import replace
 
-from extproc.mcp import headers, jsonrpc, merging, messages, requests, rounds
+from extproc.mcp import headers, jsonrpc, merging, requests, rounds
 from extproc.mcp.catalogue import Catalogue
-from extproc.mcp.jsonrpc import INVALID_PARAMS, METHOD_NOT_FOUND
 from extproc.mcp.kept import Kept
-from extproc.mcp.lists import BrokenList, ListKind, Page, joined, read_page
+from extproc.mcp.lists import ListKind, Page
 from extproc.mcp.merging import BrokenHello, Hello
 from extproc.mcp.naming import Target
 from extproc.mcp.noticed import Noticed
@@ -31,6 +30,7 @@ from extproc.mcp.views import Served, View
 from extproc.mcp_serving import calling_off
 from extproc.mcp_serving.calling_off import CallingOff
 from extproc.mcp_serving.hub import Hub
+from extproc.mcp_serving.whole_lists import whole, why_none
 from extproc.mcp_serving.whose import Screen, Whose
 from extproc.ports import Answered, Asked, McpPeers, PinsUnavailable, ServiceUnavailable
 
@@ -42,10 +42,6 @@ DEAD_SECONDS: Final = 5.0
 """How long an optional server that gave no answer is not asked again."""
 ROUTING_SECONDS: Final = 60.0
 """How old lists may be by which it is found out whose something is."""
-_HAS_NONE: Final = frozenset({METHOD_NOT_FOUND, INVALID_PARAMS})
-"""Errors of servers that have none of a kind: the second is that of the Python SDK 1.x."""
-_MOST_PAGES: Final = 64
-"""Of one list of one server."""
 _MOST_KEPT: Final = 8192
 _MOST_LISTED: Final = 131_072
 """Tools and the like in lists that are kept, of some 400 bytes each."""
@@ -379,38 +375,29 @@ class Federation:
         session = await self.session(served, whose)
         if session is None:
             return "it does not take part"
-        pages: list[Page] = []
-        cursor = ""
-        while len(pages) < _MOST_PAGES:
-            params = b'{"cursor":%s}' % messages.text(cursor) if cursor else b"{}"
-            answer = await self._ask(served, session, kind.method, params, whose.client)
-            if answer.status == 404 and session.id and not pages:
-                again = await self.reopen(served, whose)
-                if again is None:
-                    return "its session is over, and it begins none"
-                session = again
-                answer = await self._ask(served, session, kind.method, params, whose.client)
-            if answer.result is None:
-                if answer.code in _HAS_NONE and not pages:
-                    break
-                return answer.why or f"error {answer.code}"
-            try:
-                page = read_page(kind, answer.result)
-            except BrokenList as error:
-                return str(error)
-            pages.append(page)
-            if not page.next_cursor or page.next_cursor == cursor:
-                break
-            cursor = page.next_cursor
-        whole = joined(pages) if pages else Page(())
-        self._noticed.unread(served.name, kind.member, whole.unread)
+        listed = await self._whole(served, session, kind, whose)
+        if isinstance(listed, Answer) and listed.status == 404 and session.id:
+            again = await self.reopen(served, whose)
+            if again is None:
+                return "its session is over, and it begins none"
+            listed = await self._whole(served, again, kind, whose)
+        if isinstance(listed, Answer):
+            return why_none(listed)
+        self._noticed.unread(served.name, kind.member, listed.unread)
         if kind is ListKind.TOOLS and self._pinning is not None:
             try:
-                whole = self._pinning.passed(served.name, whole)
+                listed = self._pinning.passed(served.name, listed)
             except PinsUnavailable as error:
                 return str(error)
-        self._keep(served, kind, whose, whole)
-        return whole
+        self._keep(served, kind, whose, listed)
+        return listed
+
+    async def _whole(
+        self, served: Served, session: ServerSession, kind: ListKind, whose: Whose
+    ) -> Page | Answer:
+        return await whole(
+            kind, lambda params: self._ask(served, session, kind.method, params, whose.client)
+        )
 
     def _keep(self, served: Served, kind: ListKind, whose: Whose, page: Page) -> None:
         now = self._clock()

@@ -12,6 +12,7 @@ from extproc.mcp.protection import Protection
 from extproc.mcp.results import Results
 from extproc.mcp.vault import Vault
 from extproc.mcp.views import Served, Views
+from extproc.mcp_serving.alone import ListsAlone
 from extproc.mcp_serving.apis import with_apis
 from extproc.mcp_serving.connections import Connections, WithConsent, connections
 from extproc.mcp_serving.consent_desk import ConsentDesk, consent_desk
@@ -67,6 +68,8 @@ class Serving(Struct, frozen=True):
     views: Views
     ways: Ways
     federation: Federation
+    alone: ListsAlone
+    """Of servers that are none of several."""
     board: SessionBoard
     patience: bytes
     """What Envoy is told when servers have to be asked: for how long it may take."""
@@ -114,10 +117,12 @@ def serving(mcp: Mcp, secrets: Sequence[str], world: World) -> Serving | None:
     if agreed is not None:
         clusters = {each.cluster: each.name for each in served.values() if each.is_personal}
         peers = WithConsent(peers, agreed, clusters)
+    asking = with_apis(peers, mcp.servers, served.values())
     return Serving(
         views,
         Ways(served.values()),
-        Federation(with_apis(peers, mcp.servers, served.values()), world.clock, pinning),
+        Federation(asking, world.clock, pinning),
+        ListsAlone(asking, world.clock),
         world.board,
         patience(mcp.longest_seconds),
         {each.name: dict(each.terms) for each in mcp.servers if each.terms},

@@ -169,7 +169,9 @@ def poisoned(servers: dict[str, McpServer]) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("poisoned")
-def test_a_tool_whose_description_gives_orders_is_not_listed(gateway: Stack) -> None:
+def test_a_tool_whose_description_gives_orders_is_none(
+    gateway: Stack, servers: dict[str, McpServer]
+) -> None:
     modern = ModernRawClient(f"{gateway.url}/mcp/notes")
     alone, together = RawClient(f"{gateway.url}/mcp/notes"), RawClient(f"{gateway.url}/mcp")
     for of, prefix in ((modern, ""), (alone, ""), (together, "notes__")):
@@ -178,9 +180,14 @@ def test_a_tool_whose_description_gives_orders_is_not_listed(gateway: Stack) -> 
         listed = {each["name"] for each in of.ask("tools/list").result["tools"]}
         assert f"{prefix}add" in listed
         assert f"{prefix}echo" not in listed
-    unknown = together.call("notes__echo", {"text": "x"})
-    assert unknown.error["message"] == "Unknown tool: notes__echo"
-    assert together.call("notes__add", {"a": 1, "b": 2}).result["structuredContent"]["total"] == 3
+    servers["notes"].forget()
+    for of, prefix in ((modern, ""), (alone, ""), (together, "notes__")):
+        unknown = of.call(f"{prefix}echo", {"text": "x"})
+        assert unknown.error["message"] == f"Unknown tool: {prefix}echo"
+    assert servers["notes"].asked("tools/call") == []
+    for of, prefix in ((modern, ""), (alone, ""), (together, "notes__")):
+        sum_of = of.call(f"{prefix}add", {"a": 1, "b": 2})
+        assert sum_of.result["structuredContent"]["total"] == 3
 
 
 def test_verdicts_are_counted(gateway: Stack) -> None:

@@ -4,8 +4,20 @@ from __future__ import annotations
 
 import json
 
-from extproc.events import Action, Direct, Replace, ResponseBody, ResponseHeaders, Watch
+import pytest
+
+from extproc.events import (
+    Action,
+    Direct,
+    Replace,
+    Respond,
+    ResponseBody,
+    ResponseHeaders,
+    Watch,
+)
 from tests.kit.mcp_exchange import (
+    MODERN,
+    ONE,
     TWO,
     Fake,
     Servers,
@@ -13,6 +25,7 @@ from tests.kit.mcp_exchange import (
     call,
     error,
     fakes,
+    modern,
     opened,
     played,
     program,
@@ -153,3 +166,83 @@ def test_nobody_finds_it_by_searching() -> None:
     said = str(answer(played(of, mcp_session_id=opened(of)).post(asked)))
     assert "a__fine" in said
     assert "a__evil" not in said
+
+
+ALONE = "/mcp/a"
+
+
+@pytest.mark.parametrize("is_modern", [False, True])
+def test_of_a_server_alone_such_a_tool_is_unknown_too(is_modern: bool) -> None:
+    fake = poisoned()
+    of = program(SCREENED % "unknown", fakes(fake, Fake("b")))
+
+    def said(tool: str) -> Action:
+        if not is_modern:
+            return played(of, ALONE, mcp_session_id="s-1").post(call(tool))
+        head = {"mcp_protocol_version": MODERN, "mcp_method": "tools/call", "mcp_name": tool}
+        return played(of, ALONE, **head).post(modern("tools/call", name=tool, arguments={}))
+
+    assert error(said("evil")) == {"code": -32602, "message": "Unknown tool: evil"}
+    assert isinstance(said("fine"), Direct)
+    assert fake.methods() == ["tools/list"]
+    head = dict(fake.said[0][1].headers)
+    assert head.get("mcp-session-id") == (None if is_modern else "s-1")
+    assert head.get("mcp-protocol-version") == (MODERN if is_modern else None)
+
+
+def test_who_may_not_is_told_which_guard_withholds_it() -> None:
+    of = program(SCREENED % "forbidden", fakes(poisoned(), Fake("b")))
+    refused = error(played(of, ALONE).post(call("evil")))
+    assert refused["data"]["code"] == "tool_withheld"
+
+
+def test_each_session_with_a_server_alone_has_its_own_list() -> None:
+    fake = poisoned()
+    of = program(SCREENED % "unknown", fakes(fake, Fake("b")))
+    for session in ("s-1", "s-2", "s-1"):
+        assert isinstance(played(of, ALONE, mcp_session_id=session).post(call("fine")), Direct)
+    assert [dict(each.headers)["mcp-session-id"] for _, each in fake.said] == ["s-1", "s-2"]
+
+
+def test_who_lists_tools_again_is_held_against_the_new_list() -> None:
+    fake = poisoned()
+    of = program(SCREENED % "unknown", fakes(fake, Fake("b")))
+    assert isinstance(played(of, ALONE, mcp_session_id="s").post(call("fine")), Direct)
+    fake.described = {"fine": ATTACK}
+    played(of, ALONE, mcp_session_id="s").post(request("tools/list"))
+    assert error(played(of, ALONE, mcp_session_id="s").post(call("fine")))["code"] == -32602
+
+
+def test_a_session_that_is_over_is_told_the_client_of_a_server_alone() -> None:
+    fake = poisoned()
+    fake.lost.add("s-1")
+    of = program(SCREENED % "unknown", fakes(fake, Fake("b")))
+    action = played(of, ALONE, mcp_session_id="s-1").post(call("fine"))
+    assert isinstance(action, Respond)
+    assert action.status == 404
+    assert fake.methods() == ["tools/list"]  # no session is begun in its place
+
+
+def test_a_server_alone_that_gives_no_list_is_asked_nothing() -> None:
+    for servers in (Servers(), fakes(Fake("a", described={"echo": "x"}))):
+        of = program(ONE + ASKING % "a", servers)  # no service is there, either
+        action = played(of, ALONE).post(call("echo"))
+        assert isinstance(action, Respond)
+        assert action.status == 502
+        assert "'a' gives no list of its tools" in error(action)["message"]
+
+
+def test_a_server_alone_without_tools_has_none_to_withhold() -> None:
+    fake = Fake("a")
+    fake.tools = ()
+    of = program(SCREENED % "unknown", fakes(fake, Fake("b")))
+    assert isinstance(played(of, ALONE).post(call("any")), Direct)
+    assert isinstance(played(of, ALONE).post(request("prompts/get", name="p")), Direct)
+    assert fake.methods() == ["tools/list"]
+
+
+def test_servers_alone_that_no_guard_reads_are_not_asked_for_their_list() -> None:
+    b = Fake("b")
+    of = program(SCREENED % "unknown", fakes(poisoned(), b))
+    assert isinstance(played(of, "/mcp/b").post(call("echo")), Direct)
+    assert b.methods() == []

@@ -242,7 +242,7 @@ guardrails:
 
 
 def test_guards_read_arguments() -> None:
-    of = program(ONE + GUARDED)
+    of = program(ONE + GUARDED, fakes(Fake("a")))
     fine = played(of).post(call("echo", text="fine"))
     assert isinstance(fine, Direct)
     assert fine.body is None
@@ -261,7 +261,7 @@ def test_guards_read_arguments() -> None:
 
 
 def test_guards_read_results() -> None:
-    one = played(program(ONE + GUARDED))
+    one = played(program(ONE + GUARDED, fakes(Fake("a"))))
     assert isinstance(one.begin(), Show)
     one.say(RequestBody(json.dumps(call("echo")).encode()))
     assert not one.exchange.is_over
