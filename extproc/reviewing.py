@@ -13,7 +13,7 @@ from extproc.policies.inquiry import Inquiry
 from extproc.program import Program
 from extproc.protocols import encodings
 from extproc.read import TOO_LARGE, decoder_of, decompressed
-from extproc.route_texts import Form, Said, Unreadable
+from extproc.route_texts import AnyForm, Said, Unreadable
 from extproc.verdict import Amend, Deny, Verdict
 
 CODING: Final = "content-encoding"
@@ -44,7 +44,7 @@ class Review:
         program: Program,
         guards: Guards,
         facts: Facts,
-        form: Form | None,
+        form: AnyForm | None,
         decoder: encodings.Decoder | None,
         limit_bytes: int,
     ) -> None:
@@ -92,7 +92,10 @@ class Review:
             return _forbidden(verdict) if verdict.code == _OBJECTION else verdict
         new = said
         if isinstance(verdict, Amend):
-            new = route_texts.said_by(document, verdict.body, said)
+            try:
+                new = route_texts.said_by(document, verdict.body, said)
+            except Unreadable as error:
+                return route_texts.unreadable(str(error))
         bare, _, query = facts.path.partition("?")
         is_new = self._decoder is not None or new.body is not said.body
         path = "" if new.query == query else f"{bare}?{new.query}"

@@ -2,27 +2,32 @@
 
 Its query and its body are said as one document of JSON, which guards read as they read any:
 `{"query": [{"q": "a"}, …], "body": …}`. A body of JSON stands there as it came, a text as a string,
-a form as the query does. WHATWG URL, "application/x-www-form-urlencoded".
+a form as the query does (WHATWG URL, "application/x-www-form-urlencoded"), one with files as
+`route_parts` says it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from enum import Enum, auto
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 from urllib.parse import quote, unquote_plus
 
+from extproc import route_parts
 from extproc.llm import texts as walk
 from extproc.llm.shapes import FREE, Fields
 from extproc.protocols import json_spans
-from extproc.protocols.json_spans import InvalidJson
+from extproc.protocols.json_spans import DuplicateKey, InvalidJson, TooComplex, TooDeep
+from extproc.protocols.multipart import BadMultipart
 from extproc.rewording import Reworded, Rewording
+from extproc.route_parts import Spoken
 from extproc.verdict import By, Deny, PolicyKind
 
 _QUERY: Final = "query"
 _BODY: Final = "body"
 _SHAPE: Final[Fields] = {_QUERY: FREE, _BODY: FREE}
 _FORM: Final = "application/x-www-form-urlencoded"
+_MULTIPART: Final = "multipart/"
 _TEXTS: Final = frozenset({"application/graphql", "application/xml", "application/yaml"})
 _CHARSETS: Final = frozenset({"", "us-ascii", "utf-8", "utf8"})
 
@@ -38,6 +43,16 @@ class Form(Enum):
     """Nothing says it: as JSON if it is that, else as text, else not."""
 
 
+class Parts(NamedTuple):
+    """A form with files, read as its parts are."""
+
+    delimiter: bytes
+    """What stands between them."""
+
+
+AnyForm: TypeAlias = Form | Parts
+
+
 class Said(NamedTuple):
     """What a request says."""
 
@@ -45,7 +60,7 @@ class Said(NamedTuple):
     """Without its `?`."""
     body: bytes
     """Without its content coding."""
-    form: Form | None
+    form: AnyForm | None
     """None: the body is not read."""
 
 
@@ -53,19 +68,34 @@ class Unreadable(ValueError):
     """What guards cannot read does not pass them."""
 
 
-def form_of(content_type: str) -> Form | None:
+def form_of(content_type: str) -> AnyForm | None:
     """How bodies of a content type are read; None: they are not. `Unreadable`, where it depends on
     the reader what that is, or in a charset other than UTF-8."""
     kind, _, parameters = content_type.partition(";")
     kind = kind.strip().lower()
     if "," in content_type:
         raise Unreadable("there are several content types")
+    if kind.startswith(_MULTIPART):
+        return _parts(kind, content_type)
     found = _form(kind)
     for parameter in parameters.split(";") if found is not None else ():
         name, _, value = parameter.partition("=")
-        if name.strip().lower() == "charset" and value.strip(' "').lower() not in _CHARSETS:
+        if (
+            name.strip().lower().rstrip("*") == "charset"
+            and value.strip(' "').lower() not in _CHARSETS
+        ):
             raise Unreadable(f"its charset is {value.strip()[:32]!r}, and not utf-8")
     return found
+
+
+def _parts(kind: str, content_type: str) -> Parts:
+    """Some read any `multipart/…` as a form."""
+    if kind != f"{_MULTIPART}form-data":
+        raise Unreadable(f"of bodies with parts, {_MULTIPART}form-data alone is read")
+    try:
+        return Parts(route_parts.delimiter_of(content_type))
+    except BadMultipart as error:
+        raise Unreadable(str(error)) from None
 
 
 def _form(kind: str) -> Form | None:
@@ -93,19 +123,58 @@ def document_of(said: Said) -> bytes:
 def _body(said: Said) -> bytes | None:
     if said.form is None or not said.body:
         return None
+    if isinstance(said.form, Parts):
+        try:
+            return route_parts.document_of(said.body, said.form.delimiter, _part)
+        except BadMultipart as error:
+            raise Unreadable(str(error)) from None
     if said.form is Form.JSON:
         return _json(said.body)
     if said.form is Form.FIELDS:
         return json_spans.encode(_pairs(_decoded(said.body), "form"))
     if said.form is Form.TEXT:
         return json_spans.encode(_decoded(said.body))
+    found = _found(said.body)
+    if found is Form.TEXT:
+        return json_spans.encode(said.body.decode())
+    return said.body if found is Form.JSON else None
+
+
+def _found(body: bytes) -> Form | None:
+    """How a body is read that nothing is said of."""
     try:
-        return _json(said.body)
-    except Unreadable:
-        try:
-            return json_spans.encode(said.body.decode())
-        except UnicodeDecodeError:
-            return None
+        json_spans.decode_any(body)
+        return Form.JSON
+    except (DuplicateKey, TooComplex, TooDeep) as error:
+        raise Unreadable(str(error)) from None
+    except (InvalidJson, UnicodeDecodeError):
+        pass
+    try:
+        body.decode()
+        return Form.TEXT
+    except UnicodeDecodeError:
+        return None
+
+
+def _part(spoken: Spoken, content: bytes) -> bytes | None:
+    try:
+        return _body(Said("", content, _form_of_part(spoken, content)))
+    except Unreadable as error:
+        raise Unreadable(spoken.fault(str(error))) from None
+
+
+def _new_part(spoken: Spoken, content: bytes, old: bytes, new: bytes) -> bytes:
+    return _new_body(Said("", content, _form_of_part(spoken, content)), old, new)
+
+
+def _form_of_part(spoken: Spoken, content: bytes) -> Form | None:
+    """As of a body of its type. What is no file is text at least."""
+    kind, _, parameters = spoken.part.content_type.partition(";")
+    found = form_of(spoken.part.content_type)
+    if not spoken.is_file and (found is None or not kind):
+        found = form_of(f"text/plain;{parameters}")
+    assert not isinstance(found, Parts), "parts have none of their own"
+    return _found(content) if found is Form.UNSAID else found
 
 
 def _json(body: bytes) -> bytes:
@@ -153,7 +222,7 @@ def reword(document: bytes, rewording: Rewording) -> Reworded | Deny:
 
 def said_by(before: bytes, after: bytes, said: Said) -> Said:
     """What the request says now: `before` is its document, `after` the one with other texts. What
-    has not changed stays as it was written."""
+    has not changed stays as it was written. `Unreadable`, where that could not be read again."""
     old, new = json_spans.members(before), json_spans.members(after)
     query, body = said.query, said.body
     if new.get(_QUERY) != old.get(_QUERY):
@@ -164,6 +233,11 @@ def said_by(before: bytes, after: bytes, said: Said) -> Said:
 
 
 def _new_body(said: Said, old: bytes, new: bytes) -> bytes:
+    if isinstance(said.form, Parts):
+        try:
+            return route_parts.replaced(said.body, said.form.delimiter, (old, new), _new_part)
+        except BadMultipart as error:
+            raise Unreadable(str(error)) from None
     if said.form is Form.FIELDS:
         return _joined(said.body.decode(), old, new).encode()
     text = json_spans.decode_any(new)

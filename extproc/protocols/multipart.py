@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from itertools import count
 
 from msgspec import Struct
 
 from extproc.protocols import json_spans
 
 MAX_PARTS = 256
+"""Of requests to models."""
 MAX_HEADER_BYTES = 8192
 """Of one part."""
 
@@ -22,9 +24,11 @@ _LINE_END = b"\r\n"
 _RETURN = ord("\r")
 _BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,./:=?-][0-9A-Za-z'()+_,./:=?-]{0,69}")
 _TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
-_HEADER = re.compile(rf"({_TOKEN}):[ \t]*(.*?)[ \t]*")
+_HEADER = re.compile(rf"({_TOKEN}):(.*)")
 _PARAMETER = re.compile(rf'[ \t]*;[ \t]*({_TOKEN})=(?:"((?:[^"\\]|\\.)*)"|({_TOKEN}|[^\s";]+))')
 _CONTENT_TYPE = re.compile(rf"[ \t]*({_TOKEN}/{_TOKEN})")
+_CONTROL = re.compile(r"[\0-\x08\n-\x1f\x7f-\x9f\u2028\u2029]")
+"""Some readers end lines at more than one of them."""
 _DISPOSITION = re.compile(r"form-data(?=[ \t;]|$)", re.IGNORECASE)
 _READ_AS_THEY_ARE = frozenset({"7bit", "8bit", "binary"})
 _CHARSETS = frozenset({"utf-8", "utf8", "us-ascii"})
@@ -44,6 +48,8 @@ class Part(Struct, frozen=True):
     """None: it is a field."""
     content_type: str
     """As it is written; empty: not said."""
+    head: int
+    """Where its headers begin; they end 4 bytes before what is in it."""
     start: int
     """Of what is in it, in the body."""
     end: int
@@ -65,12 +71,12 @@ def parts(body: bytes, content_type: str) -> tuple[Part, ...]:
     return parts_of(body)
 
 
-def parts_of(body: bytes) -> tuple[Part, ...]:
+def parts_of(body: bytes, most: int = MAX_PARTS) -> tuple[Part, ...]:
     """The parts of a body that begins with its boundary."""
     found: list[Part] = []
     for part in _parts(body, _delimiter(body)):
-        if len(found) == MAX_PARTS:
-            raise BadMultipart(f"more than {MAX_PARTS} parts")
+        if len(found) == most:
+            raise BadMultipart(f"more than {most} parts")
         found.append(part)
     if not found:
         raise BadMultipart("a form without parts")
@@ -139,7 +145,7 @@ def _delimiter(body: bytes) -> bytes:
 
 def _parts(body: bytes, delimiter: bytes) -> Iterator[Part]:
     position = len(delimiter)
-    while True:
+    for number in count(1):
         following = body[position : position + 2]
         if following == b"--":
             if len(body) - position not in (2, 4) or not body.endswith((b"--", b"--\r\n")):
@@ -149,17 +155,20 @@ def _parts(body: bytes, delimiter: bytes) -> Iterator[Part]:
             raise BadMultipart("a line begins with the boundary and is longer")
         head_end = body.find(b"\r\n\r\n", position, position + MAX_HEADER_BYTES)
         if head_end < 0:
-            raise BadMultipart("a part whose headers do not end, or are too large")
-        start = head_end + 4
-        at = _next(body, delimiter, start)
-        yield _part(body[position + 2 : head_end], start, at - 2)
+            raise BadMultipart(f"part {number}: headers that do not end, or are too large")
+        try:
+            at = _next(body, delimiter, head_end + 4)
+            part = _part(body, position + 2, head_end, at - 2)
+        except BadMultipart as error:
+            raise BadMultipart(f"part {number}: {error}") from None
+        yield part
         position = at + len(delimiter)
 
 
 def _next(body: bytes, delimiter: bytes, start: int) -> int:
     """Where the next boundary line begins."""
     if body.startswith(delimiter, start):
-        raise BadMultipart("a part that shares a line end with its headers")
+        raise BadMultipart("it shares a line end with its headers")
     line_feed = body.find(b"\n" + delimiter, start)
     if line_feed < 0:
         raise BadMultipart("the last boundary is missing")
@@ -171,42 +180,47 @@ def _next(body: bytes, delimiter: bytes, start: int) -> int:
     return end
 
 
-def _part(head: bytes, start: int, end: int) -> Part:
-    headers: dict[str, str] = {}
-    try:
-        lines = head.decode().split("\r\n")
-    except UnicodeDecodeError:
-        raise BadMultipart("headers of a part are not utf-8") from None
-    for line in lines:
-        found = _HEADER.fullmatch(line)
-        if found is None or "\n" in line or "\r" in line or "\0" in line:
-            raise BadMultipart("a part has a line that is no header")
-        name = found[1].lower()
-        if name in headers:
-            raise BadMultipart(f"a part has two headers {name!r}")
-        headers[name] = found[2]
+def _part(body: bytes, head: int, head_end: int, end: int) -> Part:
+    headers = _headers(body[head:head_end])
     encoding = headers.get("content-transfer-encoding", "binary").lower()
     if encoding not in _READ_AS_THEY_ARE:
         raise BadMultipart(f"the transfer encoding {encoding[:32]!r} is not read")
     disposition = headers.get("content-disposition", "")
     kind = _DISPOSITION.match(disposition)
     if kind is None:
-        raise BadMultipart("a part that is not form-data")
+        raise BadMultipart("it is not form-data")
     said = _parameters(disposition, kind.end())
     name = said.get("name", "")
     if not name or "name*" in said or any(mark in name for mark in ("\\", "%", "=?")):
-        raise BadMultipart("a part without a name that all would read alike")
+        raise BadMultipart("it has no name that all would read alike")
     content_type = headers.get("content-type", "")
     filename = said.get("filename", said.get("filename*"))
     if filename is None:
         _check_charset(content_type)
-    return Part(name, filename, content_type, start, end)
+    return Part(name, filename, content_type, head, head_end + 4, end)
+
+
+def _headers(head: bytes) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    try:
+        lines = head.decode().split("\r\n")
+    except UnicodeDecodeError:
+        raise BadMultipart("its headers are not utf-8") from None
+    for line in lines:
+        found = _HEADER.fullmatch(line)
+        if found is None or _CONTROL.search(line):
+            raise BadMultipart("a line of its headers is none")
+        name = found[1].lower()
+        if name in headers:
+            raise BadMultipart(f"two headers {name!r}")
+        headers[name] = found[2].strip(" \t")
+    return headers
 
 
 def _check_charset(content_type: str) -> None:
     kind = media_type(content_type)
     if content_type and not kind:
-        raise BadMultipart("a part with a content type that is none")
+        raise BadMultipart("its content type is none")
     charset = _parameters(content_type, len(kind)).get("charset", "utf-8") if kind else "utf-8"
     if charset.lower() not in _CHARSETS:
         raise BadMultipart("only utf-8 is read")

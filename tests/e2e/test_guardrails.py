@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Iterator
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from email import message_from_bytes
+from email.message import Message
+from pathlib import Path
 from typing import Any
 
 import httpx
 import openai
 import pytest
+import requests
 
 from tests.e2e.conftest import EXAMPLES, Serve
 from tests.kit import web
@@ -202,6 +208,60 @@ def test_what_is_said_on_a_plain_route_is_masked(
         assert provider.last.body == sent
         assert provider.last.path == "/tickets/1?by=%5BEMAIL%5D&x=y"
         assert "content-encoding" not in provider.last.headers
+
+
+PICTURE = b"\x89PNG\r\n\x1a\n\x00 jane@example.com \xff"
+
+
+def by_curl(url: str, folder: Path) -> int:
+    picture = folder / "p.png"
+    picture.write_bytes(PICTURE)
+    asked = ["curl", "--silent", "--output", str(folder / "said"), "--write-out", "%{http_code}"]
+    form = ["-F", "from=jane@example.com", "-F", f"file=@{picture};type=image/png"]
+    return int(subprocess.run([*asked, *form, url], check=True, capture_output=True).stdout)
+
+
+def by_httpx(url: str, _folder: Path) -> int:
+    files = {"file": ("p.png", PICTURE, "image/png")}
+    data = {"from": "jane@example.com"}
+    return httpx.post(url, data=data, files=files, timeout=30).status_code
+
+
+def by_requests(url: str, _folder: Path) -> int:
+    files = {"file": ("p.png", PICTURE)}
+    data = {"from": "jane@example.com"}
+    return requests.post(url, data=data, files=files, timeout=30).status_code
+
+
+SENDERS = [by_httpx, by_requests, *([by_curl] if shutil.which("curl") else [])]
+
+
+@pytest.mark.parametrize("send", SENDERS)
+def test_forms_with_files_are_masked_and_their_files_are_as_they_were(
+    guarded: Stack, provider: Recorder, tmp_path: Path, send: Callable[[str, Path], int]
+) -> None:
+    assert send(f"{guarded.url}/tickets", tmp_path) == 200
+    kind = provider.last.headers["content-type"]
+    message = message_from_bytes(f"Content-Type: {kind}\r\n\r\n".encode() + provider.last.body)
+    parts = message.get_payload()
+    assert isinstance(parts, list)
+    told = [each.get_payload(decode=True) for each in parts if isinstance(each, Message)]
+    assert told == [b"[EMAIL]", PICTURE]
+    assert provider.last.headers["content-length"] == str(len(provider.last.body))
+
+
+def test_forms_that_two_could_read_differently_are_refused(
+    guarded: Stack, provider: Recorder
+) -> None:
+    provider.requests.clear()
+    head = "--b\r\nContent-Disposition: form-data; name=a\r\n"
+    for headers, end in (("Content-Transfer-Encoding: base64\r\n", "--b--"), ("", "")):
+        body = f"{head}{headers}\r\nYmFk\r\n{end}".encode()
+        answer = ticket(guarded, "/tickets", body, "multipart/form-data; boundary=b")
+        assert answer.status_code == 400
+        assert answer.json()["error"]["code"] == "unreadable_request"
+        assert "part 1: " in answer.json()["error"]["message"]
+    assert provider.requests == []
 
 
 def test_a_secret_on_a_plain_route_is_forbidden(guarded: Stack, provider: Recorder) -> None:

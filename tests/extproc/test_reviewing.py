@@ -116,7 +116,7 @@ def test_a_query_is_read_where_there_is_no_body() -> None:
     assert exchange.is_over
 
 
-@pytest.mark.parametrize("content_type", ["image/png", "multipart/form-data; boundary=b"])
+@pytest.mark.parametrize("content_type", ["image/png", "application/grpc"])
 def test_what_is_not_read_is_not_waited_for(content_type: str) -> None:
     exchange, action = begun("open", "/o", content_type=content_type)
     assert (action, exchange.is_over) == (CONTINUE, True)
