@@ -21,15 +21,9 @@ from extproc.llm import models
 from extproc.llm.anthropic import elsewhere
 from extproc.llm.bedrock.inference import betas_of
 from extproc.llm.dialect import Asked, Call
-from extproc.llm.dialects import (
-    COUNTING,
-    FAMILIES,
-    HANDLINGS,
-    PASSED,
-    SPEAKERS,
-    Handling,
-)
+from extproc.llm.dialects import COUNTING, FAMILIES, HANDLINGS, PASSED, SPEAKERS, Handling
 from extproc.llm.reserving import SHORT_BYTES, is_detached, is_unbounded
+from extproc.llm.told_apart import is_told_apart
 from extproc.llm.tool_names import Names
 from extproc.lowering import MOST_LOOKS, lowered
 from extproc.overseeing import Guarding
@@ -88,6 +82,7 @@ class Asking:
         "_decoder",
         "_facts",
         "_is_framed",
+        "_is_more_told",
         "_limit_bytes",
         "_low",
         "_plain",
@@ -113,6 +108,7 @@ class Asking:
         self._received = self._plain = b""
         """The body as it came, and without its content coding."""
         self._is_framed = False
+        self._is_more_told: bool | None = None
         self._decoder: encodings.Decoder | None = None
         self._call: Call | None = None
         self._stream: Streamed | None = None
@@ -327,7 +323,7 @@ class Asking:
             None,
             NOBODY,
             facts.is_stream,
-            self._is_read_by_envoy(handled),
+            self._is_read_by_envoy(handled, plan),
             facts.demands,
             latencies,
             health,
@@ -356,17 +352,21 @@ class Asking:
             is_framed=self._is_framed,
         )
 
-    def _is_read_by_envoy(self, handled: Handling) -> bool:
+    def _is_read_by_envoy(self, handled: Handling, plan: Plan) -> bool:
         is_passing = self._watchman is None and self._steering is Steering.METADATA
-        is_read = handled.is_read_by_envoy and is_passing
-        return is_read and not (self._call and handled.tells_more(self._call.document))
+        if not (handled.is_read_by_envoy and is_passing):
+            return False
+        if self._is_more_told is None and self._call is not None:
+            asked, prices = self._call.document, (each.price for each in plan.tries)
+            self._is_more_told = handled.tells_more(asked) or is_told_apart(asked, prices)
+        return not self._is_more_told
 
     def _streamed(self, plan: Plan, handled: Handling) -> Streamed | None:
         """A stream that a budget waits for; None: not for tokens alone, or it goes on by itself."""
         if handled.demands is not None or is_detached(self._call):
             return None
         facts, streams, first = self._facts, self._program.cut_streams, plan.tries[0]
-        is_read = self._is_read_by_envoy(handled)
+        is_read = self._is_read_by_envoy(handled, plan)
         mark = streams.mark(first.provider, first.model) if is_read else None
         limit = facts.max_output_tokens
         return Streamed(streams, mark, None if limit is None else limit * facts.choices)

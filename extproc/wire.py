@@ -459,10 +459,12 @@ def _usage(typed: Any) -> Usage | None:
     read, written = found.input_tokens.value, found.output_tokens.value
     if not read and not written:
         return None
+    thought = found.output_token_details.reasoning_tokens.value
     if not found.HasField("input_token_details"):
-        return Usage(read, written)
+        return Usage(read, written, reasoning_tokens=thought)
     details = found.input_token_details
-    return Usage(read, written, details.cached_tokens.value, details.cache_creation_tokens.value)
+    cached, kept = details.cached_tokens.value, details.cache_creation_tokens.value
+    return Usage(read, written, cached, kept, reasoning_tokens=thought)
 
 
 def _header(name: str, value: str) -> dict[str, Any]:

@@ -120,6 +120,19 @@ def test_what_tools_of_responses_use_costs_what_their_model_does(
         client.responses.create(model="talk", input="Hi")
 
 
+@pytest.mark.parametrize("is_stream", [False, True])
+def test_a_chat_costs_what_the_tier_does_that_served_it(here: OtherApis, is_stream: bool) -> None:
+    """Envoy does not read tiers."""
+    client, asked = here.openai(), [{"role": "user", "content": "Hi"}]
+    for tier, nanodollars in (("flex", (9 * 1000 + 2000) // 2), ("default", 9 * 1000 + 2000)):
+        with here.costs(nanodollars):
+            answer = client.chat.completions.create(  # type: ignore[call-overload]
+                model="talk", messages=asked, service_tier=tier, stream=is_stream
+            )
+            if is_stream:
+                list(answer)
+
+
 @deprecated
 def test_images_cost_by_the_piece_where_no_tokens_are_told(here: OtherApis) -> None:
     client = here.openai()

@@ -156,10 +156,12 @@ def test_trailers_carry_the_usage_that_envoy_found() -> None:
         input_tokens={"value": 11},
         output_tokens={"value": 7},
         input_token_details={"cached_tokens": {"value": 3}},
+        output_token_details={"reasoning_tokens": {"value": 5}},
     )
     request = Request(response_trailers={})
     request.metadata_context.typed_filter_metadata[names.USAGE_NAMESPACE].CopyFrom(pack(usage))
-    assert decode(request) == ResponseEnd(Usage(11, 7, cached_input_tokens=3))
+    expected = Usage(11, 7, cached_input_tokens=3, reasoning_tokens=5)
+    assert decode(request) == ResponseEnd(expected)
 
 
 def test_trailers_without_usage_say_so() -> None:

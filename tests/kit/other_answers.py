@@ -136,7 +136,8 @@ def _chat(said: Said) -> Answer:
     usage = {"prompt_tokens": 9, "completion_tokens": 1, "total_tokens": 10}
     message = {"role": "assistant", "content": "Hi", "refusal": None}
     model = said.document.get("model", "deployment")
-    base = {"id": "chatcmpl-1", "created": CREATED, "model": model}
+    tier = {name: said.document[name] for name in ("service_tier",) if name in said.document}
+    base = {"id": "chatcmpl-1", "created": CREATED, "model": model, **tier}
     if said.document.get("stream"):
         words = [
             {

@@ -62,7 +62,7 @@ llm:
     rank: cohere/rerank-v3.5
     rank-on-bedrock: bedrock/cohere.rerank-v3-5:0
   prices:
-    gpt-5.4: {input: 1, output: 2, search: 0.01}
+    gpt-5.4: {input: 1, output: 2, search: 0.01, service_tiers: {flex: {factor: 0.5}}}
     gpt-image-2: {input: 5, image_input: 8, output: 30}
     gpt-3.5-turbo-instruct: {input: 1, output: 2}
     text-embedding-3-small: {input: 3, output: 0}
