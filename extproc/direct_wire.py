@@ -122,6 +122,8 @@ def encode_direct(action: Direct) -> bytes:
     https://protobuf.dev/programming-guides/encoding/
     """
     told = action.reply
+    if action.turns:
+        told += _turns(action.turns)
     if action.set_headers or action.remove_headers:
         mutation = b"".join(
             (
@@ -155,6 +157,21 @@ def _new_body(body: bytes) -> bytes:
     }
     response = _ProcessingResponse(request_headers={"response": common})
     return bytes(response.SerializeToString()) + _FLOWING_ANSWER
+
+
+@lru_cache(_MOST_REMEMBERED)
+def _turns(clusters: tuple[str, ...]) -> bytes:
+    """Of A2A agents, behind the way to the first of them."""
+    others = str(len(clusters) - 1)
+    set_headers = [(names.A2A_OTHERS_HEADER, others), (names.MAX_RETRIES_HEADER, others)]
+    mutation = {"set_headers": [_header(*each) for each in set_headers]}
+    response = _ProcessingResponse(request_body={"response": {"header_mutation": mutation}})
+    groups = [
+        {"name": f"{place}", "clusters": [{"cluster_name": cluster, "weight": 1}]}
+        for place, cluster in enumerate(clusters, 1)
+    ]
+    response.dynamic_metadata.update({names.PLAN_NAMESPACE: {"priority_groups": groups}})
+    return bytes(response.SerializeToString(deterministic=True))
 
 
 @lru_cache(_MOST_REMEMBERED)

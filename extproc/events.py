@@ -140,6 +140,9 @@ class Direct(Struct, frozen=True):
     """Where Envoy connects to, where the cluster does not say so: `192.0.2.1:443`."""
     is_flowing: bool = False
     """After headers: the answer flows; a new body goes on, whether there was one or not."""
+    turns: tuple[str, ...] = ()
+    """After a body: the cluster, and those that get the request, one after the other, where there
+    is no connection to those before; empty: nobody else does."""
 
 
 class Show(Struct, frozen=True):

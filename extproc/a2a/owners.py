@@ -9,12 +9,14 @@ Semantics": agents keep contexts that clients name.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from extproc.a2a.requests import A2aRequest
 from extproc.a2a.substitution import Substitution
 from gateway.a2a import INSTANCE_SEPARATOR
 
+_MOST_REMEMBERED: Final = 1024
 _MARK: Final = INSTANCE_SEPARATOR
 """Behind the contexts that clients have named: before nobody's name."""
 
@@ -69,6 +71,7 @@ class Owners:
         )
 
 
+@lru_cache(_MOST_REMEMBERED)
 def shown(key: str) -> Substitution:
     """What becomes of the ids in answers of the owner with that key."""
     end = f"{INSTANCE_SEPARATOR}{key}"

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from functools import partial
 from typing import TypeAlias
 
-from extproc.a2a import chain, substitution, webhooks
+from extproc.a2a import chain, webhooks
 from extproc.a2a.edits import Carried, Edit, edited
 from extproc.a2a.errors import ErrorKind, Fault
 from extproc.a2a.forms.calls import Call, Target
 from extproc.a2a.forms.interpreter import Interpreter
 from extproc.a2a.operations import OPERATIONS, Operation
-from extproc.a2a.owners import shown
 from extproc.a2a.requests import A2aRequest
 from extproc.a2a.webhooks import Unusable
 from extproc.a2a_exchange import hops
+from extproc.a2a_exchange.assigned import Assigned
 from extproc.a2a_exchange.described import call_of
 from extproc.a2a_exchange.extended import (
     CODINGS,
@@ -38,7 +37,7 @@ from extproc.a2a_exchange.interpreting import (
 )
 from extproc.a2a_exchange.overseeing import OverseenAnswer
 from extproc.a2a_exchange.owning import CODINGS as READ_CODINGS
-from extproc.a2a_exchange.owning import Owning, is_nobody, is_owned
+from extproc.a2a_exchange.owning import Owning, is_owned
 from extproc.a2a_exchange.placing import (
     Carrier,
     Placing,
@@ -69,12 +68,11 @@ class Asking:
 
     __slots__ = (
         "_agent",
+        "_assigned",
         "_behind",
         "_changed",
         "_facts",
         "_front",
-        "_has_begun",
-        "_member",
         "_program",
         "_query",
         "_reviewing",
@@ -95,12 +93,10 @@ class Asking:
         """The body in the place of the client's: guards have changed its texts, or it says the
         agent's own ids. None: it stays."""
         self._query = facts.path.partition("?")[2]
-        self._member: Member | None = None
+        self._assigned: Assigned | None = None
         """Who gets it, of those that the agent stands for; None: the agent stands for itself."""
         self._front: Found | None = None
         """The agent that stands for it, as clients see it."""
-        self._has_begun = False
-        """It counts among what that one works at."""
         self.admission = Admission(program)
         self.is_sent = False
         self.is_flowing = False
@@ -126,16 +122,16 @@ class Asking:
 
     def began(self, event: ResponseHeaders) -> None:
         """An answer that somebody reads, or an error in its place."""
-        if self._member is not None and is_nobody(event):
-            self._serving.directory.doubt(self._member.agent.name)
+        if self._assigned is not None:
+            self._assigned.answered(event)
 
     def on_close(self) -> None:
         """The request is over."""
         self.admission.on_close()
         if isinstance(self.answer, OverseenAnswer):
             self.answer.close()
-        if self._has_begun and self._member is not None:
-            self._serving.chooser.end(self._member.agent.name)
+        if self._assigned is not None:
+            self._assigned.end()
 
     def asked(self, request: A2aRequest, body: bytes) -> Answering:
         """What comes of it."""
@@ -183,7 +179,8 @@ class Asking:
         self, speech: Speech, request: A2aRequest, body: bytes, member: Member, placing: Placing
     ) -> Answering:
         """It is known who gets it, who is told its own ids."""
-        self._member, self._front = member, placing.front
+        self._assigned = Assigned(self._serving, member, placing.others(request, member))
+        self._front = placing.front
         edit = edit_of(request, member, placing.owners)
         if edit is not None:
             carrier = Carrier(self._behind, self._query, body)
@@ -281,7 +278,7 @@ class Asking:
         if callbacks is None:
             message = "this gateway passes no push notifications on"
             return speech.fault(Fault(ErrorKind.PUSH_NOTIFICATION_NOT_SUPPORTED, message))
-        key = "" if self._member is None else self._member.key
+        key = "" if self._assigned is None else self._assigned.alone()
         pushing = Pushing(callbacks, self._facts, request, key)
         if webhooks.place(request) is None:
             return self._about_webhooks(speech, request, body, found, pushing)
@@ -340,12 +337,12 @@ class Asking:
         if extended is not None:
             spoken, gone = Target(request.binding, request.revision), (CODINGS,)
             self._reads(Interpreter(request, spoken), request, spoken, extended.changed)
-        elif self._member is not None and is_owned(request):
-            self.answer, gone = Owning(request, shown(self._member.key)), READ_CODINGS
+        elif self._assigned is not None and is_owned(request):
+            self.answer, gone = Owning(request, self._assigned.shown), READ_CODINGS
         if self._oversee(request):
             gone = READ_CODINGS
         self.is_sent = True
-        if self._member is not None and request.tenant != way.tenant:
+        if self._assigned is not None and request.tenant != way.tenant:
             body = self._renamed(request, way.tenant, body)
         head = hops.told(self._facts, request)
         changed = self._changed
@@ -360,11 +357,14 @@ class Asking:
             changed = webhooks.spliced(request, body, callback)
         is_read = bool(body)
         reply = way.after_body if is_read else way.after_headers
+        turns = self._turns(found, (request.binding, request.revision))
         is_first_shown = self.answer is not None and not is_read
         self.is_flowing = self.is_flowing or is_first_shown
         assert self.is_flowing or self.answer is None, "nobody would be shown the answer"
         told = self.admission.told
-        return Direct(reply, is_read, head, gone, "", changed, told, is_flowing=is_first_shown)
+        return Direct(
+            reply, is_read, head, gone, "", changed, told, is_flowing=is_first_shown, turns=turns
+        )
 
     def _renamed(self, request: A2aRequest, tenant: str, body: bytes) -> bytes:
         """The body with the tenant of whoever was chosen, where JSON says one: cards say that of
@@ -376,11 +376,14 @@ class Asking:
         self._behind, self._query, self._changed = said.path, said.query, said.body or None
         return said.body
 
+    def _turns(self, found: Found, spoken: tuple[Binding, Revision]) -> tuple[str, ...]:
+        """Who may get it, in order; empty: who was chosen alone."""
+        return () if self._assigned is None else self._assigned.turns(found, spoken)
+
     def _begin(self) -> None:
         """One of those that an agent stands for works at it from now on."""
-        if self._member is not None:
-            self._serving.chooser.begin(self._member.agent.name)
-            self._has_begun = True
+        if self._assigned is not None:
+            self._assigned.begin()
 
     def _interpreted(
         self,
@@ -399,10 +402,8 @@ class Asking:
             return self._refused(speech, Deny(503, "agent_unavailable", reason))
         target, way = target_of(request, found)
         changes = told
-        if told is None and self._member is not None and is_owned(request):
-            changes = partial(
-                substitution.in_result, request.operation, changes=shown(self._member.key)
-            )
+        if told is None and self._assigned is not None and is_owned(request):
+            changes = self._assigned.changes(request.operation)
         interpreter = Interpreter(request, target, change=changes)
         is_named = request.binding is Binding.GRPC  # the tenant says whom the gateway is to ask
         call = interpreter.call(way.tenant if is_named or way.tenant else None)
@@ -421,6 +422,7 @@ class Asking:
             cluster = names.service_cluster(names.a2a_service(found.agent.name))
         head = (*set_headers(call, way, cluster), *hops.told(self._facts, request))
         gone = removed_headers(call, cluster)
+        turns = () if cluster else self._turns(found, (target.binding, target.revision))
         return Direct(
             way.after_body if body else way.after_headers,
             bool(body),
@@ -429,6 +431,7 @@ class Asking:
             body=bridged_body(call) if cluster else call.body,
             told=self.admission.told,
             is_flowing=not body,
+            turns=turns,
         )
 
     def _reads(

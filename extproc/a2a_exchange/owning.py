@@ -5,7 +5,7 @@ Events of a stream, and messages of gRPC, pass one by one; another answer waits 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from extproc.a2a import errors, substitution
@@ -58,7 +58,8 @@ class Owning:
 
     __slots__ = ("_changes", "_passes", "_pieces", "_request", "_size", "_stream", "is_over")
 
-    def __init__(self, request: A2aRequest, changes: Substitution) -> None:
+    def __init__(self, request: A2aRequest, changes: Callable[[], Substitution]) -> None:
+        """`changes` knows whose the answer is once that has begun."""
         self._request, self._changes = request, changes
         self._passes = False
         """As it is: an error, which says no ids."""
@@ -78,7 +79,7 @@ class Owning:
             return Flow()
         request, coding = self._request, event.headers.get(ENCODING, "")
         self._stream = StreamSubstitution(
-            request.operation, request.binding, request.revision, self._changes, coding
+            request.operation, request.binding, request.revision, self._changes(), coding
         )
         return Flow(_OF_ANOTHER_LENGTH)
 
@@ -120,7 +121,7 @@ class Owning:
     def _whole(self) -> bytes:
         request, body = self._request, b"".join(self._pieces)
         return substitution.in_body(
-            request.operation, request.binding, request.revision, body, self._changes
+            request.operation, request.binding, request.revision, body, self._changes()
         )
 
     def _cut(self, error: Exception) -> Respond:

@@ -5,7 +5,7 @@ to it what its own ids are.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Iterator, Sequence
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from msgspec import Struct, structs
 
@@ -24,6 +24,7 @@ from extproc.program import Program
 from extproc.verdict import Deny
 from gateway.a2a import A2aAgent, Binding, Member, Pool
 
+_MOST_OTHERS: Final = 2
 Refused: TypeAlias = Deny | Fault
 
 
@@ -38,7 +39,7 @@ class Carrier(Struct, frozen=True):
 class Placing:
     """Of one request. `agent` has a pool."""
 
-    __slots__ = ("_agent", "_facts", "_pool", "_program", "_serving", "owners")
+    __slots__ = ("_agent", "_among", "_facts", "_pool", "_program", "_serving", "owners")
 
     def __init__(
         self,
@@ -50,6 +51,8 @@ class Placing:
         assert agent.pool is not None
         self._program, self._serving, self._facts = program, serving, facts
         self._agent, self._pool = agent, agent.pool
+        self._among: Sequence[Member] = ()
+        """Who can take it, where it belongs to nobody yet."""
         self.owners: Owners = serving.owners[agent.name]
 
     @property
@@ -82,6 +85,26 @@ class Placing:
             return self._chosen(request)
         return self._chosen_later(request)
 
+    def others(self, request: A2aRequest, member: Member) -> Sequence[Member]:
+        """Who may get a message that belongs to nobody yet where there is no connection to that
+        one: instances of the same agent that are well, in their order."""
+        if not self._among or not OPERATIONS[request.operation].has_message:
+            return ()
+        health = self._serving.directory.health
+        left = [
+            each
+            for each in self._among
+            if each is not member
+            and each.of == member.of
+            and health(each.agent.name).status is not Status.UNHEALTHY
+        ]
+        found: list[Member] = []
+        while left and len(found) < _MOST_OTHERS:
+            choosing, named = self._pool.choosing, request.context_id
+            found.append(self._serving.chooser.chosen(left, choosing, named))
+            left.remove(found[-1])
+        return found
+
     def seen(self) -> Iterator[Member]:
         """Those that the caller may ask."""
         for each in self._pool.members:
@@ -97,6 +120,7 @@ class Placing:
         fitting = self._fitting(request)
         if isinstance(fitting, Deny | Fault):
             return fitting
+        self._among = fitting
         return self._allowed(fitting, request.context_id)
 
     def _allowed(self, among: Sequence[Member], named: str = "") -> Member | Refused:

@@ -66,6 +66,7 @@ class Way(Struct, frozen=True):
     """What Envoy is told (`direct_wire.encode_way`), when the headers are answered."""
     after_body: bytes
     """The same of the body."""
+    cluster: str
 
 
 class Told(NamedTuple):
@@ -435,8 +436,10 @@ def _way(agent: A2aAgent, interface: Interface) -> Way:
     service = (names.a2a_grpc_service if is_grpc else names.a2a_service)(agent.name)
     path = interface.path if interface.binding is Binding.JSONRPC else ""
 
+    cluster = names.service_cluster(service)
+
     def encoded(*, is_read: bool) -> bytes:
-        cluster = names.service_cluster(service)
         return encode_way(cluster, path, agent.headers, is_read=is_read, header=names.A2A_HEADER)
 
-    return Way(interface.path, interface.tenant, encoded(is_read=False), encoded(is_read=True))
+    after_headers, after_body = encoded(is_read=False), encoded(is_read=True)
+    return Way(interface.path, interface.tenant, after_headers, after_body, cluster)

@@ -100,3 +100,16 @@ def test_where_envoy_connects_to_is_metadata_which_no_filter_of_a_try_removes() 
     assert {name: each.string_value for name, each in fields.items()} == {
         names.WEBHOOK_ADDRESS: "192.0.2.1:443"
     }
+
+
+def test_others_come_behind_the_way_to_the_first() -> None:
+    way = encode_way("c/1", "/p", [], is_read=True, header=names.A2A_HEADER)
+    action = Direct(way, True, turns=("c/1", "c/2", "c/3"))
+    told = Response.FromString(encode_direct(action))
+    phase = told.request_body.response
+    assert phase.clear_route_cache
+    found = {each.header.key: each.header.raw_value for each in phase.header_mutation.set_headers}
+    assert found[names.A2A_HEADER] == b"c/1"
+    assert found[names.A2A_OTHERS_HEADER] == found[names.MAX_RETRIES_HEADER] == b"2"
+    groups = told.dynamic_metadata[names.PLAN_NAMESPACE]["priority_groups"]
+    assert [each["clusters"][0]["cluster_name"] for each in groups] == ["c/1", "c/2", "c/3"]

@@ -20,6 +20,7 @@ CASES = (
     "llm-single",
     "logins",
     "a2a",
+    "a2a-instances",
     "mcp",
     "mcp-auth",
     "mirrors",

@@ -168,6 +168,7 @@ def test_only_its_address_changes_a_listener() -> None:
             "external-authz",
             "logins",
             "a2a",  # what Envoy says there has a form of its own
+            "a2a-instances",
             "mcp",
             "mcp-auth",
         )  # has no listener of that name; see below

@@ -22,10 +22,11 @@ from xds_server.resources.counted import (
     is_usage_counted,
     llm_limits,
 )
-from xds_server.resources.extension import Json, duration, extension
+from xds_server.resources.extension import Json, duration
 from xds_server.resources.features import Features
 from xds_server.resources.judge import JUDGED
 from xds_server.resources.mirrors import mirrored, with_copies
+from xds_server.resources.plans import PLANNED
 
 NAME = "dragoman/llm"
 """No plain route can have this name, or one that it begins, since theirs have no slash."""
@@ -57,20 +58,6 @@ _SERVER_ERRORS = [500, 502, 503, 504, 520, 521, 522, 523, 524, 529, 530]
 _PROVIDERS_OWN = ("set-cookie", "openai-organization", "openai-project")
 """What a provider says to its customer, which is the gateway's operator."""
 _SLACK_SECONDS = 30.0
-
-_UNPLANNED: Json = {"cluster_name": names.UNPLANNED_CLUSTER, "weight": 1}
-_PLANNED: Json = {
-    "inline_cluster_specifier_plugin": {
-        "extension": extension(
-            "envoy.router.cluster_specifier_plugin.priority_group",
-            "envoy.extensions.router.cluster_specifiers.priority_group.v3"
-            ".PriorityGroupClusterSpecifier",
-            priority_groups=[{"name": "unplanned", "clusters": [_UNPLANNED]}],
-            override_metadata_namespace=names.PLAN_NAMESPACE,
-        )
-    }
-}
-"""Each try goes to the next cluster of the plan."""
 
 _STEERED: Json = {"cluster_header": names.PLAN_HEADER}
 """The cluster is the plan, and goes through it itself. Without the header: 503."""
@@ -173,7 +160,7 @@ class _Surface:
             ],
             **({"response_headers_to_add": added} if added else {}),
             "route": {
-                **(_PLANNED if features.reads_plans else _STEERED),
+                **(PLANNED if features.reads_plans else _STEERED),
                 "auto_host_rewrite": True,  # to the endpoint's hostname, at each try
                 "timeout": "0s",  # answers stream for as long as they like
                 "idle_timeout": duration(silence * _longest_plan(gateway) + _SLACK_SECONDS),

@@ -7,12 +7,15 @@ from typing import Any
 
 from gateway import names
 from tests.kit.gateways import golden_gateway
+from xds_server.audience import Level
 from xds_server.render import to_json
 from xds_server.resources.a2a_route import FOUND, a2a_routes
 from xds_server.resources.clusters import webhook_clusters
+from xds_server.resources.features import FEATURES
 from xds_server.resources.topology import Topology
 from xds_server.resources.webhooks import ROUTES
 
+NEW = FEATURES[Level.V1_40]
 GATEWAY = golden_gateway("a2a")
 PUSH = GATEWAY.a2a.push
 assert PUSH is not None
@@ -20,12 +23,12 @@ assert PUSH is not None
 
 def routes(**push: Any) -> list[Any]:
     a2a = dataclasses.replace(GATEWAY.a2a, push=dataclasses.replace(PUSH, **push))
-    return list(a2a_routes(dataclasses.replace(GATEWAY, a2a=a2a), GATEWAY.listeners[0]))
+    return list(a2a_routes(dataclasses.replace(GATEWAY, a2a=a2a), GATEWAY.listeners[0], NEW))
 
 
 def test_without_push_there_are_none() -> None:
     a2a = dataclasses.replace(GATEWAY.a2a, push=None)
-    found = a2a_routes(dataclasses.replace(GATEWAY, a2a=a2a), GATEWAY.listeners[0])
+    found = a2a_routes(dataclasses.replace(GATEWAY, a2a=a2a), GATEWAY.listeners[0], NEW)
     assert ROUTES.keys().isdisjoint(each["name"] for each in found)
 
 
