@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from html import unescape
 from typing import Final, NamedTuple, TypeAlias
 from urllib.parse import quote, unquote
 
@@ -26,12 +27,13 @@ _CONTENT_TYPE: Final = re.compile(
     rf"(?:{_UTF_8})?[ \t]*",
     re.IGNORECASE | re.ASCII,
 )
-_FORM_DATA: Final = re.compile(r"[ \t]*form-data", re.IGNORECASE | re.ASCII)
+_FORM_DATA: Final = " form-data"
 _PARAMETER: Final = re.compile(
-    rf"[ \t]*;[ \t]*(?:(name|filename)=(\"[^\"]*\"|[{_MARKS}]+)"
-    rf"|(filename\*)=(utf-8'[A-Za-z-]*'(?:%[0-9A-F]{{2}}|[{_MARKS}])*))[ \t]*",
-    re.IGNORECASE | re.ASCII,
+    rf"; (?:(name|filename)=(\"[^\"]*\"|[{_MARKS}]+)"
+    rf"|(filename\*)=((?i:utf-8)'[A-Za-z-]*'(?:%[0-9A-Fa-f]{{2}}|[{_MARKS}])*))",
+    re.ASCII,
 )
+"""With the spaces that all write, and some look for."""
 _TYPE: Final = re.compile(rf"[{_MARKS}]+/[{_MARKS}]+[ \t]*(?:;.*)?", re.ASCII)
 _ESCAPE: Final = re.compile(r"\\(.)")
 _QUOTE: Final = '"'
@@ -158,7 +160,10 @@ def _written(file: File, said: bytes) -> bytes:
 
 def _spoken(body: bytes, delimiter: bytes) -> Iterator[Spoken]:
     if body.startswith(delimiter + b"\r\n"):
-        for part in multipart.parts_of(body, MOST_PARTS):
+        parts = multipart.parts_of(body, MOST_PARTS)
+        if body.count(delimiter) != len(parts) + 1:  # to Django, each is one
+            raise BadMultipart("the boundary is within a line, too")
+        for part in parts:
             try:
                 yield _heard(body, part)
             except BadMultipart as error:
@@ -218,17 +223,17 @@ def _check_type(content_type: str) -> None:
 
 def _files(disposition: str, start: int) -> tuple[File, ...]:
     """The file names that a header says. It must be one that `multipart` has read."""
-    form = _FORM_DATA.match(disposition)
-    assert form is not None
+    if not disposition.startswith(_FORM_DATA):
+        raise BadMultipart("not all read its content-disposition alike")
     found = []
-    at = form.end()
+    at = len(_FORM_DATA)
     while at < len(disposition):
         parameter = _PARAMETER.match(disposition, at)
         if parameter is None or _ESCAPED_QUOTE in parameter[0]:
             raise BadMultipart("not all read its content-disposition alike")
         at = parameter.end()
         is_extended = parameter[1] is None
-        if is_extended or parameter[1].lower() == "filename":
+        if is_extended or parameter[1] == "filename":
             first, last = parameter.span(4 if is_extended else 2)
             written = disposition[first:last]
             said = _extended(written) if is_extended else written.strip(_QUOTE)
@@ -247,9 +252,9 @@ def _extended(value: str) -> str:
 
 
 def _other_readings(file: File) -> list[str]:
-    """What some readers make of a file name: without backslashes, or percent-decoded."""
+    """What some readers make of a file name: without backslashes, percent-decoded, or as HTML."""
     if file.is_extended:
         return []
-    found = (file.said, _ESCAPE.sub(r"\1", file.said))
-    readings = dict.fromkeys(each for said in found for each in (said, unquote(said)))
-    return [each for each in readings if each != file.said]
+    bare = _ESCAPE.sub(r"\1", file.said)
+    readings = (unescape(file.said), bare, unquote(file.said), unquote(bare))
+    return [each for each in dict.fromkeys(readings) if each != file.said]

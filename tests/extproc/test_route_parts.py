@@ -134,7 +134,7 @@ def by_httpx(data: dict[str, Any], files: list[Any]) -> tuple[bytes, str]:
 def by_requests(data: dict[str, Any], files: list[Any]) -> tuple[bytes, str]:
     prepared = requests.Request("POST", "http://a", data=data, files=files).prepare()
     assert isinstance(prepared.body, bytes)
-    return prepared.body, prepared.headers["content-type"]
+    return prepared.body, str(prepared.headers["content-type"])
 
 
 BROWSER = "----WebKitFormBoundary7MA4YWxkTrZu0gW"
@@ -224,9 +224,10 @@ def test_what_is_masked_is_written_in_its_place(before: bytes, after: bytes) -> 
 
 def test_a_file_name_is_kept_as_some_readers_decode_it() -> None:
     masking = Masking()
-    body = form(part("x", more='; filename="b%61d \\x"'))
+    body = form(part("x", more='; filename="b%61d \\x &#98;ad"'))
     assert not isinstance(reword(document_of(said(body)), masking), Deny)
-    assert {"bad \\x", "bad x", "b%61d x"} <= set(masking.kept)
+    readings = {"bad \\x &#98;ad", "bad x &#98;ad", "b%61d x &#98;ad", "b%61d \\x bad"}
+    assert readings <= set(masking.kept)
 
 
 def test_a_new_text_does_not_end_its_part() -> None:
@@ -271,8 +272,15 @@ CASES = {
     "no headers": (form("\r\nx"), "part 1"),
     "an escaped quote": (form(part("x", more='; filename="a\\"; b=\\""')), "'a': not all read"),
     "an escaped backslash": (form(part("x", more='; filename="a\\\\"')), "'a': not all read"),
-    "a quote of PHP's": (form(part("x", more=";filename=a'; filename*=b")), "'a': not all read"),
+    "a quote of PHP's": (form(part("x", more="; filename=a'; filename*=b")), "'a': not all read"),
     "a parameter in pieces": (form(part("x", more='; filename*0="a"')), "'a': not all read"),
+    "parameters without spaces": (form(part("x", more=';filename="f"')), "'a': not all read"),
+    "names in capitals": (form(part("x", more='; FILENAME="f"')), "'a': not all read"),
+    "form-data in capitals": (form(part("x")).replace(b"form-", b"Form-"), "'a': not all read"),
+    "a boundary within a line": (
+        form(file(b"\xff--b\r\nContent-Disposition: form-data; name=a\r\n\r\nbad", "image/png")),
+        "the boundary is within a line",
+    ),
     "a parameter of none": (form(part("x", more='; size="1"')), "'a': not all read"),
     "another charset's name": (form(part("x", more="; filename*=latin1''a")), "'a': not all read"),
     "a name in no charset": (form(part("x", more="; filename*=utf-8''%ff")), "'a': its file name"),
