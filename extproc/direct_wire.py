@@ -50,6 +50,8 @@ _FLOWING_ANSWER: bytes = _ProcessingResponse(
     mode_override={**_FLOWING_MODE, "request_body_mode": "NONE"}
 ).SerializeToString()
 """Show the answer to what has no body, as it comes."""
+_HEAD: bytes = _ProcessingResponse(response_headers={"response": {}}).SerializeToString()
+"""The headers of an answer that flows go on as they are."""
 _ANSWERED: bytes = _ProcessingResponse(
     mode_override={**_MODE, "request_body_mode": "NONE"}
 ).SerializeToString()
@@ -94,9 +96,11 @@ def encode_show(action: Show) -> bytes:
 
 def encode_flow(action: Flow) -> Iterator[bytes]:
     """The messages that let parts of an answer go on; each part is said once."""
-    if action.head is not None:
+    if (head := action.head) is not None and not (head.set_headers or head.remove_headers):
+        yield _HEAD
+    elif head is not None:
         response = _ProcessingResponse(
-            response_headers={"response": {"header_mutation": _mutation(action.head)}}
+            response_headers={"response": {"header_mutation": _mutation(head)}}
         )
         yield bytes(response.SerializeToString())
     if action.body or action.is_end:

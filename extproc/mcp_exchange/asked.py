@@ -327,6 +327,8 @@ class Talk(Protocol):
 
     is_over: bool
     """Nothing that Envoy may still say can matter."""
+    timeout_seconds: float | None
+    """For the answer to what was sent on; None: as long as it likes."""
 
     def on_headers(self, method: str) -> Answering:
         """`POST`: go on with the body. Else all that there is to do."""

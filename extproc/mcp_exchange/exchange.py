@@ -15,13 +15,16 @@ from extproc.admission import Admission
 from extproc.events import (
     CONTINUE,
     Action,
+    Continue,
     Direct,
     Event,
     RequestBody,
     RequestHeaders,
     Respond,
     ResponseBody,
+    ResponseEnd,
     ResponseHeaders,
+    Show,
 )
 from extproc.facts import Facts
 from extproc.later import later
@@ -32,6 +35,7 @@ from extproc.mcp.messages import Batch
 from extproc.mcp.views import binding_of
 from extproc.mcp_exchange.asked import Answering, Caller, Talk
 from extproc.mcp_exchange.federated import FederatedTalk
+from extproc.mcp_exchange.flowing import FlowingAnswer
 from extproc.mcp_exchange.one import OneTalk
 from extproc.mcp_serving.consent_desk import ConsentDesk
 from extproc.mcp_serving.front import Front
@@ -40,6 +44,7 @@ from extproc.mcp_serving.tokens import Entered
 from extproc.program import NOT_READY, Program
 from extproc.verdict import Deny, PolicyKind, Verdict
 
+_ANSWERS: Final = (ResponseHeaders, ResponseBody, ResponseEnd)
 _METHODS: Final = frozenset({"POST", "GET", "DELETE"})
 _BATCHES: Final = "2025-03-26"
 """The only revision that has them, and the one that is meant where a header says none."""
@@ -59,6 +64,7 @@ class McpExchange:
     __slots__ = (
         "_admission",
         "_facts",
+        "_flowing",
         "_front",
         "_limit_bytes",
         "_program",
@@ -76,6 +82,8 @@ class McpExchange:
         self._talk: Talk | None = None
         self._shown: tuple[str, ...] = ()
         """The servers that are shown who calls."""
+        self._flowing: FlowingAnswer | None = None
+        """Its time may end before it does."""
         self._front: Front | ConsentDesk | None = None
         """Who is asked instead of a server."""
         self.is_over = False
@@ -92,9 +100,12 @@ class McpExchange:
         talk = self._talk
         if talk is None:
             return CONTINUE
+        if type(event) is ResponseHeaders and event.status == 401 and self._shown:
+            self._forget()
+        if self._flowing is not None and isinstance(event, _ANSWERS):
+            self.patience = b""  # Envoy waits for nothing
+            return self._answered(self._flowing.on_event(event))
         if type(event) is ResponseHeaders:
-            if event.status == 401 and self._shown:
-                self._forget()
             return self._answered(talk.on_response(event))
         if type(event) is ResponseBody:
             return self._answered(talk.on_answer(event))
@@ -102,11 +113,20 @@ class McpExchange:
 
     def let_go(self) -> bool:
         """This worker must leave: whether Envoy can go on alone."""
+        return self._is_done
+
+    @property
+    def _is_done(self) -> bool:
+        """Nothing of the answer has to be seen."""
+        if self._flowing is not None and self._flowing.is_begun:
+            return self._flowing.is_over
         return self._talk is not None and self._talk.is_over
 
     def on_close(self) -> None:
         """The request is over."""
         self._admission.on_close()
+        if self._flowing is not None:
+            self._flowing.on_close()
         if self._talk is not None:
             self._talk.on_close()
 
@@ -117,7 +137,7 @@ class McpExchange:
 
     def _told(self, action: Action) -> Action:
         is_refused = isinstance(action, Respond)
-        is_done = self._talk is not None and self._talk.is_over
+        is_done = self._is_done
         self.is_over = is_refused or (is_done and not self._admission.holds_place)
         if type(action) is Direct and self._program.audits.is_all:
             self._program.audits.passed(self._facts)
@@ -192,7 +212,11 @@ class McpExchange:
             caller.unconnected = found.unconnected
             self._shown = tuple(found.tokens)
         self._talk = talk = FederatedTalk(caller) if caller.view.is_federated else OneTalk(caller)
-        return talk.on_headers(self._facts.method)
+        action = talk.on_headers(self._facts.method)
+        if isinstance(action, Continue | Show) and caller.serving.is_timed(caller.view):
+            self._flowing = FlowingAnswer(talk, caller.serving.clock)
+            return Show(is_flowing=True)
+        return action
 
     def _forget(self) -> None:
         serving = self._program.mcp
@@ -232,7 +256,17 @@ class McpExchange:
         mismatch = mcp_headers.mismatch(self._facts.headers, found)
         if mismatch is not None:
             return fault(mismatch)
-        return talk.on_message(found)
+        if self._flowing is None:
+            return talk.on_message(found)
+        return self._in_time(self._flowing, found.raw_id, talk.on_message(found))
+
+    def _in_time(self, flowing: FlowingAnswer, raw_id: bytes, found: Answering) -> Answering:
+        """It may go on, and has so much time then as its tool says."""
+        if isinstance(found, Awaitable):
+            return later(found, lambda action: self._in_time(flowing, raw_id, action))
+        if type(found) is Direct and self._talk is not None:
+            flowing.sent(raw_id, self._talk.timeout_seconds)
+        return found
 
     def _refuse(self, deny: Deny, otherwise: PolicyKind = PolicyKind.REQUEST) -> Respond:
         self._program.audits.refused(self._facts, deny, otherwise)

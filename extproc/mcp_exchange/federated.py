@@ -103,6 +103,7 @@ class FederatedTalk:
         "_returned",
         "_whose",
         "is_over",
+        "timeout_seconds",
     )
 
     def __init__(self, caller: Caller) -> None:
@@ -116,6 +117,7 @@ class FederatedTalk:
         self._returned: Returned | None = None
         """The user was asked to agree to something."""
         self.is_over = False
+        self.timeout_seconds: float | None = None
 
     # what comes of Envoy
 
@@ -419,7 +421,9 @@ class FederatedTalk:
                 return answered(caller, served, told, keeping)
             self._passage = Passage(caller, whose, served, session, message, target.name, changes)
             self._passage.keeping = keeping
-            return self._passage.direct(caller.serving.terms_of(server, tool))
+            terms = caller.serving.terms_of(server, tool)
+            self.timeout_seconds = None if terms is None else terms.timeout_seconds
+            return self._passage.direct(terms)
 
         session = caller.serving.federation.known(served, whose)
         if session is not None:

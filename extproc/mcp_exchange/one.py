@@ -42,6 +42,7 @@ from extproc.mcp_serving.overseeing import CODINGS, OverseenAnswer
 from extproc.mcp_serving.saying import JSON, fault, refused
 from extproc.mcp_serving.serving import head_of
 from extproc.ports import Answered, Asked, ServiceUnavailable
+from gateway.mcp import ToolTerms
 
 _PASSED = (headers.PROTOCOL_VERSION, headers.METHOD)
 """What a client says of a list beside its body."""
@@ -53,7 +54,7 @@ _NOTHING_SAID = msgspec.Raw(b"{}")
 class OneTalk:
     """One request to one server."""
 
-    __slots__ = ("_caller", "_is_opening", "_overseen", "_own_id", "is_over")
+    __slots__ = ("_caller", "_is_opening", "_overseen", "_own_id", "is_over", "timeout_seconds")
 
     def __init__(self, caller: Caller) -> None:
         self._caller = caller
@@ -64,6 +65,7 @@ class OneTalk:
         self._overseen: OverseenAnswer | None = None
         """Guards read the answer."""
         self.is_over = False
+        self.timeout_seconds: float | None = None
 
     def on_headers(self, method: str) -> Action:
         caller = self._caller
@@ -124,21 +126,24 @@ class OneTalk:
 
     def _sent(self, written: Message, message: Message, call: McpCall | None) -> Answering:
         """It may be; `message`: as guards have changed what was written."""
-        kind = BY_METHOD.get(message.method)
-        is_shown = None if kind is None else self._caller.shows(kind)
+        caller, kind = self._caller, BY_METHOD.get(message.method)
+        is_shown = None if kind is None else caller.shows(kind)
         if kind is ListKind.TOOLS:
-            asks_alone(self._caller, written)
+            asks_alone(caller, written)
         if kind is not None and is_shown is not None:
             return self._filtered(message, kind, is_shown)
-        if self._caller.view.only.is_api:
+        server = caller.view.only.name
+        if caller.view.only.is_api:
             tool = "" if call is None else call.tool
             return self._of_api(ToApi(message.body, message, tool))
-        self._overseen = self._caller.overseen((self._caller.view.only.name,), message)
+        self._overseen = caller.overseen((server,), message)
         # a server that takes a token no more says so by its status
-        is_seen = self._is_opening or bool(self._caller.tokens) or self._overseen is not None
-        self.is_over = not is_seen
+        is_seen = self._is_opening or bool(caller.tokens) or self._overseen is not None
+        terms = None if call is None else caller.serving.terms_of(server, call.tool)
+        self.timeout_seconds = None if terms is None else terms.timeout_seconds
+        self.is_over = not is_seen and self.timeout_seconds is None
         body = None if message is written else message.body
-        return self._direct(is_read=True, call=call, body=body)
+        return self._direct(is_read=True, terms=terms, body=body)
 
     async def _filtered(self, message: Message, kind: ListKind, is_shown: Allowed) -> Action:
         """A list, of which rules may hide some: it is asked for here, and not by Envoy alone."""
@@ -233,12 +238,12 @@ class OneTalk:
         return call_of(message, view.only.name, named(message), view.name)
 
     def _direct(
-        self, *, is_read: bool, call: McpCall | None = None, body: bytes | None = None
+        self, *, is_read: bool, terms: ToolTerms | None = None, body: bytes | None = None
     ) -> Direct:
         caller = self._caller
         server = caller.view.only.name
         way = caller.serving.ways.to(server, is_read=is_read)
-        head = () if call is None else head_of(caller.serving.terms_of(server, call.tool))
+        head = head_of(terms)
         told, token = caller.admission.told, caller.tokens.get(server, "")
         session = ""
         if self._own_id:

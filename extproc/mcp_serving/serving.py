@@ -11,7 +11,7 @@ from extproc.mcp.pinning import Pinning
 from extproc.mcp.protection import Protection
 from extproc.mcp.results import Results
 from extproc.mcp.vault import Vault
-from extproc.mcp.views import Served, Views
+from extproc.mcp.views import Served, View, Views
 from extproc.mcp_serving.alone import ListsAlone
 from extproc.mcp_serving.apis import with_apis
 from extproc.mcp_serving.connections import Connections, WithConsent, connections
@@ -22,7 +22,7 @@ from extproc.mcp_serving.tokens import Exchanger, exchanger
 from extproc.policies.authenticate import Authenticate
 from extproc.ports import Consents, McpPeers, SessionBoard, ToolPins
 from gateway import names
-from gateway.mcp import ALL_TOOLS, Mcp, ToolTerms
+from gateway.mcp import ALL_TOOLS, Mcp, McpServer, ToolTerms
 
 _CONSENT = b"dragoman mcp consent"
 _RETRY_ON = "gateway-error,connect-failure,refused-stream,reset"
@@ -75,6 +75,10 @@ class Serving(Struct, frozen=True):
     """What Envoy is told when servers have to be asked: for how long it may take."""
     terms: Mapping[str, Mapping[str, ToolTerms]]
     """By server and tool."""
+    timed: frozenset[str]
+    """Servers some of whose tools have to answer in time."""
+    clock: Callable[[], float]
+    """Gives seconds that never go back."""
     results: Results
     """Of tools that only read."""
     pinning: Pinning | None
@@ -91,6 +95,10 @@ class Serving(Struct, frozen=True):
     """Who has tokens that callers have agreed to; None: no server wants that."""
     desk: ConsentDesk | None = None
     """Where people agree in their browsers."""
+
+    def is_timed(self, view: View) -> bool:
+        """Whether a tool of the view has to answer in time."""
+        return bool(self.timed) and not self.timed.isdisjoint(view.servers)
 
     def terms_of(self, server: str, tool: str) -> ToolTerms | None:
         """On which a tool is called; None: on none, or it is no tool."""
@@ -126,6 +134,8 @@ def serving(mcp: Mcp, secrets: Sequence[str], world: World) -> Serving | None:
         world.board,
         patience(mcp.longest_seconds),
         {each.name: dict(each.terms) for each in mcp.servers if each.terms},
+        frozenset(each.name for each in mcp.servers if _is_timed(each)),
+        world.clock,
         Results(world.clock),
         pinning,
         exchanger=exchanger(mcp, world.peers, world.clock),
@@ -133,6 +143,10 @@ def serving(mcp: Mcp, secrets: Sequence[str], world: World) -> Serving | None:
         connections=agreed,
         desk=consent_desk(mcp, agreed, world.peers),
     )
+
+
+def _is_timed(server: McpServer) -> bool:
+    return any(each.timeout_seconds is not None for _, each in server.terms)
 
 
 def _way(served: Served, *, is_read: bool) -> bytes:

@@ -159,6 +159,15 @@ def _plain_tools(server: MCPServer, name: str, says: str) -> None:
         return "logged"
 
     @server.tool()
+    async def stuck(ctx: Context) -> str:
+        """Begins, and comes to no end."""
+        await ctx.session.send_log_message(
+            level="warning", data=f"{name} begins", related_request_id=ctx.request_id
+        )
+        await asyncio.sleep(600)
+        return "at last"
+
+    @server.tool()
     def link() -> CallToolResult:
         """Points at a resource of its own."""
         about = ResourceLink(type="resource_link", name="about", uri=f"{name}://about")
