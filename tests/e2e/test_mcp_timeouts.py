@@ -1,4 +1,4 @@
-"""Tools that have to answer in time, through a real Envoy: what clients are told when it is over."""
+"""Tools that have to answer in time, through a real Envoy: what clients hear when it is over."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ mcp:
     beta: {{url: "{beta}", tools: {tools}}}
     guarded: {{url: "{guarded}", tools: {tools}}}
 guardrails:
-  - {{name: g, type: regex, patterns: [begins], action: mask, phase: response, for: {{mcp: guarded}}}}
+  - {{name: g, type: regex, patterns: [begins], action: mask, phase: both, for: {{mcp: guarded}}}}
 """
 TOOLS = "{slow: {timeout: 1s}, stuck: {timeout: 1s}, progress: {timeout: 20s}}"
 LATE = "the MCP server did not answer in time"
