@@ -10,7 +10,7 @@ from typing import Any
 from envoy_api import message
 
 from extproc.events import ChangeHeaders, Direct, Flow, Show
-from extproc.new_bodies import of_flowing, of_request, varint
+from extproc.new_bodies import DIGESTS, of_flowing, of_request, varint
 from extproc.told import encode_told
 from gateway import names
 
@@ -156,7 +156,10 @@ def _new_body(body: bytes) -> bytes:
     the answer."""
     common = {
         "status": "CONTINUE_AND_REPLACE",
-        "header_mutation": {"set_headers": [_header("content-length", str(len(body)))]},
+        "header_mutation": {
+            "set_headers": [_header("content-length", str(len(body)))],
+            "remove_headers": DIGESTS,
+        },
         "body_mutation": {"body": body},
     }
     response = _ProcessingResponse(request_headers={"response": common})

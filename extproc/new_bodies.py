@@ -1,6 +1,9 @@
 """A body in the place of another, as Envoy is told of it: serialised by hand, as it may be large.
 
 https://protobuf.dev/programming-guides/encoding/
+
+What a client has said of the old one's bytes is removed with it: RFC 9530 (`content-digest`,
+`repr-digest`), RFC 3230 (`digest`), RFC 1864 (`content-md5`).
 """
 
 from __future__ import annotations
@@ -16,7 +19,11 @@ _STREAMED_RESPONSE = b"\x1a"  # BodyMutation.streamed_response = 3
 _END_OF_STREAM = b"\x10\x01"  # StreamedBodyResponse.end_of_stream = 2
 _CONTENT_LENGTH = b"\x0a\x0econtent-length\x1a"  # HeaderValue.key = 1, raw_value = 3
 _OVERWRITE_FIELD = b"\x18\x02"  # HeaderValueOption.append_action = 3
-_BEHIND_LENGTH = _OVERWRITE_FIELD + _BODY_MUTATION
+_REMOVED = b"\x12"  # HeaderMutation.remove_headers = 2
+DIGESTS = ("content-digest", "repr-digest", "digest", "content-md5")
+"""Headers that say what the bytes of a body are."""
+_NO_DIGESTS = b"".join(b"%b%c%b" % (_REMOVED, len(each), each.encode()) for each in DIGESTS)
+_BEHIND_LENGTH = _OVERWRITE_FIELD + _NO_DIGESTS + _BODY_MUTATION
 
 
 def _length(digits: int) -> bytes:
@@ -25,7 +32,7 @@ def _length(digits: int) -> bytes:
     header = b"\x0a" + bytes((len(value) + digits,)) + value  # HeaderValueOption.header = 1
     size = len(header) + digits + len(_OVERWRITE_FIELD)
     option = b"\x0a" + bytes((size,)) + header  # HeaderMutation.set_headers = 1
-    return _HEADER_MUTATION + bytes((size + 2,)) + option
+    return _HEADER_MUTATION + bytes((size + 2 + len(_NO_DIGESTS),)) + option
 
 
 _LENGTHS = tuple(map(_length, range(20)))
@@ -41,7 +48,8 @@ _MORE_BYTES = len(_BEHIND_LENGTH) + 2 + len(_MUTATED_BODY) + 2
 
 
 def of_request(before: bytes, body: bytes) -> bytes:
-    """A ProcessingResponse that has this body sent on, and its length; it is put behind another."""
+    """A ProcessingResponse that has this body sent on, with its length and without digests of the
+    old one; it is put behind another."""
     size = len(body)
     digits = b"%d" % size
     length = _LENGTHS[len(digits)]

@@ -14,6 +14,7 @@ from extproc.direct_wire import (
     patience,
 )
 from extproc.events import ChangeHeaders, Direct, Flow, Show
+from extproc.new_bodies import DIGESTS
 from gateway import names
 
 Response = message("envoy.service.ext_proc.v3.ProcessingResponse")
@@ -36,7 +37,7 @@ def test_what_is_of_one_request_alone_comes_behind() -> None:
     assert found["mcp-session-id"] == b"own"
     assert found["content-length"] == b"3"
     assert found[names.MCP_HEADER] == b"c"
-    assert list(phase.header_mutation.remove_headers) == ["x-gone"]
+    assert list(phase.header_mutation.remove_headers) == ["x-gone", *DIGESTS]
     assert phase.body_mutation.body == b"new"
     assert told.dynamic_metadata[names.MCP_NAMESPACE][names.MCP_SESSION] == "shown"
 
@@ -62,6 +63,7 @@ def test_an_answer_that_flows_is_shown_as_it_comes(is_read: bool) -> None:
         mutation = phase.header_mutation
         found = {each.header.key: each.header.raw_value for each in mutation.set_headers}
         assert found == {names.MCP_HEADER: b"c", ":method": b"POST", "content-length": b"3"}
+        assert tuple(mutation.remove_headers) == DIGESTS
     mode = told.mode_override
     assert mode.request_body_mode == (2 if is_read else 0)  # BUFFERED, NONE
     assert (mode.response_header_mode, mode.response_trailer_mode) == (1, 1)  # SEND

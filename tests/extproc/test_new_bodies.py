@@ -22,6 +22,7 @@ def test_a_request_is_sent_on_with_its_new_body_and_length(size: int) -> None:
     assert told.clear_route_cache
     (header,) = told.header_mutation.set_headers
     assert (header.header.key, header.header.raw_value) == ("content-length", b"%d" % size)
+    assert tuple(told.header_mutation.remove_headers) == new_bodies.DIGESTS
 
 
 @pytest.mark.parametrize("is_end", [False, True])
