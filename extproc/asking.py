@@ -10,7 +10,7 @@ from functools import partial
 
 from msgspec import structs
 
-from extproc import shaping
+from extproc import kept, shaping
 from extproc.answering import NOBODY, Streamed, Waiting
 from extproc.calls import caller
 from extproc.events import CONTINUE, Forward, Respond, Strip
@@ -20,8 +20,8 @@ from extproc.later import later
 from extproc.llm import models
 from extproc.llm.anthropic import elsewhere
 from extproc.llm.bedrock.inference import betas_of
-from extproc.llm.dialect import Asked, Call
-from extproc.llm.dialects import COUNTING, FAMILIES, HANDLINGS, PASSED, SPEAKERS, Handling
+from extproc.llm.dialect import Call
+from extproc.llm.dialects import COUNTING, FAMILIES, HANDLINGS, KEPT, PASSED, SPEAKERS, Handling
 from extproc.llm.reserving import SHORT_BYTES, is_detached, is_unbounded
 from extproc.llm.told_apart import is_told_apart
 from extproc.llm.tool_names import Names
@@ -33,6 +33,7 @@ from extproc.passing import (
     Passing,
     Ready,
     asked_for,
+    kept_by_nobody,
     misplaced,
     not_offered,
     unchosen,
@@ -49,14 +50,15 @@ from extproc.read import (
     TOO_LARGE,
     UNBOUNDED,
     Read,
+    asked_of,
     betas_header,
+    betas_named,
     codec_for,
     decoded,
     decoder_of,
     decompressed,
     is_array,
     may_ask,
-    name_of,
     of_vertex,
 )
 from extproc.saying import Question, spliced
@@ -64,11 +66,13 @@ from extproc.verdict import PASS, Amend, Deny, Verdict
 from extproc.watching import Framing, watchman_of
 from gateway import names
 from gateway.apis import Family, Found, WrongMethod
-from gateway.betas import Betas, named
+from gateway.betas import Betas
 from gateway.model import Dialect
 from gateway.operations import Operation
 
 _WITHOUT_PLAN = Strip((names.PLAN_HEADER,))
+_AS_ASKED = KEPT | frozenset(COUNTING)
+"""Operations that no budget leads to another model."""
 _INVOCATIONS = frozenset({Operation.INVOKE, Operation.INVOKE_STREAM})
 
 
@@ -185,7 +189,7 @@ class Asking:
         if isinstance(call, Deny):
             return call
         read = Read(body, plain, call, found, handled)
-        if self._program.budgets.is_lowering and found.operation not in COUNTING:
+        if self._program.budgets.is_lowering and found.operation not in _AS_ASKED:
             return self._lowered(read, MOST_LOOKS)
         return self._decide(read, call.model)
 
@@ -216,7 +220,8 @@ class Asking:
         """What becomes of it, if this model is asked."""
         plain, call, found, handled = read.plain, read.call, read.found, read.handled
         facts = self._facts
-        if self._program.shaper is not None:
+        is_kept = found.operation in KEPT
+        if self._program.shaper is not None and not is_kept:
             named = call if model == call.model else structs.replace(call, model=model)
             shaped = self._program.shaper.shaped(
                 plain, named, shaping.Asked(found.operation, handled, facts)
@@ -237,9 +242,14 @@ class Asking:
             wanted = structs.replace(wanted, is_sse=False)
         facts.body = plain
         fault = self._learn(call, handled, model)  # what a choice of targets may depend on
-        plan = self._planner.plan(model, wanted, facts)
+        keepers = self._program.stored_at
+        plan: Plan | NotOffered | Unchosen | None = (
+            self._planner.stored(keepers, wanted, model)
+            if is_kept
+            else self._planner.plan(model, wanted, facts)
+        )
         if plan is None:
-            return unknown_model(model)
+            return kept_by_nobody(found.operation) if is_kept else unknown_model(model)
         if not isinstance(plan, Plan):
             if isinstance(plan, Unchosen):
                 return unchosen(model)
@@ -257,8 +267,9 @@ class Asking:
         facts, guards = self._facts, self._program.guards
         if not guards.is_any:
             return self._allowed(plan, call, wanted, handled)
-        verdict = guards.on_request(facts)
-        if verdict is PASS and not guards.has_beside:  # as most are
+        is_kept = wanted.operation in KEPT
+        verdict = PASS if is_kept else guards.on_request(facts)
+        if not is_kept and verdict is PASS and not guards.has_beside:  # as most are
             return self._allowed(plan, call, wanted, handled)
 
         def guarded(verdict: Verdict) -> Decision | Awaitable[Decision]:
@@ -269,6 +280,8 @@ class Asking:
             self._beside = guards.beside(facts)
             return self._allowed(plan, call, wanted, handled)
 
+        if is_kept:
+            return later(kept.judged(self._program, facts, handled.reading), guarded)
         if isinstance(verdict, Inquiry):
             return later(self._program.inquirer.settled(verdict), guarded)
         return guarded(verdict)
@@ -334,20 +347,25 @@ class Asking:
             program.outages,
             price=self._planner.price,
         )
+        is_asked = watchman is not None or is_told
+        asked = asked_of(facts, self._call, self._tool_names) if is_asked else NOBODY
         if watchman is not None and isinstance(found, Found):
             is_framed = self._is_framed or found.operation is Operation.INVOKE_STREAM
-            as_array = is_array(found, facts.path)
-            inquirer = program.inquirer
             guards = Guarding(
-                watchman, handled.dialect, facts.is_stream, is_framed, as_array, inquirer
+                watchman,
+                handled.dialect,
+                facts.is_stream,
+                is_framed,
+                is_array(found, facts.path),
+                program.inquirer,
             )
-            waiting = structs.replace(waiting, guards=guards, asked=self._asked())
+            waiting = structs.replace(waiting, guards=guards, asked=asked)
         if not is_told or not isinstance(found, Found):
             return waiting
         return structs.replace(
             waiting,
             codec=codec_for(found, facts.path, handled, is_framed=self._is_framed),
-            asked=self._asked(),
+            asked=asked,
             demands=NO_DEMANDS,
             is_framed=self._is_framed,
         )
@@ -370,18 +388,6 @@ class Asking:
         mark = streams.mark(first.provider, first.model) if is_read else None
         limit = facts.max_output_tokens
         return Streamed(streams, mark, None if limit is None else limit * facts.choices)
-
-    def _asked(self) -> Asked:
-        facts, call = self._facts, self._call
-        seconds = facts.now.timestamp()
-        return Asked(
-            facts.model,
-            name_of(facts.headers, seconds),
-            int(seconds),
-            call is None or call.tells_usage,
-            {} if call is None else call.document,
-            self._tool_names,
-        )
 
     def forget_request(self) -> None:
         """An answer may stream for long; what was asked need not stay in memory."""
@@ -434,7 +440,9 @@ class Asking:
                 return again
             call = again
         if plan.is_foreign:
-            betas = self._named_betas(call, handled)
+            if handled.dialect is Dialect.BEDROCK:
+                self._betas = betas_of(call.document)
+            betas = self._betas or betas_named(handled, self._facts)
             question = Question(call, body, wanted, handled, betas, self._facts)
             said = self._program.sayers[self._steering].say(plan, question)
             if isinstance(said, Deny):
@@ -466,14 +474,6 @@ class Asking:
         if isinstance(held, (Held, Deny)):
             return self._ready(held, plan, body, handled)
         return later(held, lambda it: self._ready(it, plan, body, handled))
-
-    def _named_betas(self, call: Call, handled: Handling) -> Betas:
-        """What providers may want said otherwise than the client says it."""
-        if handled.dialect is Dialect.BEDROCK:
-            self._betas = betas_of(call.document)
-        if self._betas or handled.dialect is not Dialect.ANTHROPIC:
-            return self._betas
-        return named(self._facts.headers.get(names.BETAS_HEADER, ""))
 
     def _ready(self, held: Held | Deny, plan: Plan, body: bytes, handled: Handling) -> Deny | Ready:
         taken = self._taken

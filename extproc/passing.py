@@ -94,8 +94,7 @@ class Passing:
             wanted = replace(wanted, removed_headers=REMOVED_HEADERS)
         plan = self._planner.stored(self._program.stored_at, wanted)
         if plan is None:
-            reason = f"no provider is to be asked for {found.operation} (llm.stored_at)"
-            return Deny(404, "operation_not_offered", reason)
+            return kept_by_nobody(found.operation)
         if begins(found, facts.headers):
             upload = Upload(facts.headers)
             return self._passed(plan, lambda passed: replace(passed, watching=upload))
@@ -276,6 +275,11 @@ def unknown_model(name: str) -> Deny:
 def unchosen(name: str) -> Deny:
     reason = f"no condition of the model {name[:_LONGEST_SHOWN]!r} holds for this request"
     return Deny(404, "model_not_found", reason, param="model")
+
+
+def kept_by_nobody(operation: Operation) -> Deny:
+    reason = f"no provider is to be asked for {operation} (llm.stored_at)"
+    return Deny(404, "operation_not_offered", reason)
 
 
 def not_offered(model: str, operation: Operation) -> Deny:

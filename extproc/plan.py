@@ -230,10 +230,11 @@ class Planner:
             plan = self._made[key] = self._made_for(chosen, wanted, without, named)
         return plan
 
-    def stored(self, providers: Sequence[str], wanted: Wanted) -> Plan | None:
-        """For what names no model: the first of these providers that offers it."""
+    def stored(self, providers: Sequence[str], wanted: Wanted, model: str = "") -> Plan | None:
+        """For what names no model, or one of the provider's own: the first of these providers that
+        offers it."""
         for provider in providers:
-            plan = self._made_for(_only(Target(provider, "")), wanted, ())
+            plan = self._made_for(_only(Target(provider, model)), wanted, ())
             if isinstance(plan, Plan):
                 return plan
         return None

@@ -7,17 +7,19 @@ from dataclasses import replace
 
 from msgspec import Struct
 
+from extproc.facts import Facts
 from extproc.llm.anthropic import elsewhere
-from extproc.llm.dialect import Call, Codec
+from extproc.llm.dialect import Asked, Call, Codec
 from extproc.llm.dialects import CLAUDE_IN_FRAMES, SPEAKERS, Handling
 from extproc.llm.gemini.codec import ARRAY_CODEC
 from extproc.llm.openai_chat.servers import may_be_asked_for_usage, server_of
+from extproc.llm.tool_names import Names
 from extproc.plan import Plan
 from extproc.protocols import encodings
 from extproc.verdict import Deny
 from gateway import names
 from gateway.apis import Found
-from gateway.betas import Betas
+from gateway.betas import Betas, named
 from gateway.model import Dialect
 from gateway.operations import Operation
 
@@ -81,11 +83,31 @@ def codec_for(found: Found, path: str, handled: Handling, *, is_framed: bool) ->
     return None if handled.dialect is None else SPEAKERS[handled.dialect].codec
 
 
+def betas_named(handled: Handling, facts: Facts) -> Betas:
+    """Those that a client of Anthropic's names in its header."""
+    if handled.dialect is not Dialect.ANTHROPIC:
+        return ()
+    return named(facts.headers.get(names.BETAS_HEADER, ""))
+
+
 def betas_header(betas: Betas, plan: Plan) -> tuple[tuple[str, str], ...]:
     """What a body says of betas, where somebody is asked who has a header for them."""
     if any(each.dialect is Dialect.ANTHROPIC for each in plan.tries):
         return ((names.BETAS_HEADER, ",".join(betas)),)
     return ()
+
+
+def asked_of(facts: Facts, call: Call | None, tool_names: Mapping[str, Names]) -> Asked:
+    """What encoders of the answer need to know."""
+    seconds = facts.now.timestamp()
+    return Asked(
+        facts.model,
+        name_of(facts.headers, seconds),
+        int(seconds),
+        call is None or call.tells_usage,
+        {} if call is None else call.document,
+        tool_names,
+    )
 
 
 def decoder_of(headers: Mapping[str, str], limit_bytes: int) -> encodings.Decoder | Deny | None:

@@ -152,7 +152,9 @@ ROWS: tuple[Row, ...] = (
     Row(Family.GEMINI, "/models/{model}:batchEmbedContents", Operation.BATCH_EMBED_CONTENTS),
     Row(Family.GEMINI, "/files/*", Operation.GEMINI_FILES, ("GET", "DELETE")),
     Row(Family.GEMINI, "/files/*", Operation.GEMINI_UPLOADS),
-    Row(Family.GEMINI, "/cachedContents/*", Operation.GEMINI_CACHES, _ANY),
+    Row(Family.GEMINI, "/cachedContents", Operation.GEMINI_CACHE),
+    # of those that are there; what is told to a model is not for passing unread
+    Row(Family.GEMINI, "/cachedContents/*", Operation.GEMINI_CACHES, ("DELETE", "GET", "PATCH")),
     *(
         Row(
             Family.VERTEX,

@@ -24,6 +24,7 @@ from extproc.llm.bedrock.embedded import EmbeddedAnswer
 from extproc.llm.bedrock.embeddings import encode_embeddings
 from extproc.llm.bedrock.reranking import RankedAnswer, encode_rerank
 from extproc.llm.dialect import Asked, Call, Codec, Reading
+from extproc.llm.gemini import caching as gemini_caching
 from extproc.llm.gemini import codec as gemini
 from extproc.llm.gemini import counting as gemini_counting
 from extproc.llm.gemini import embedding as gemini_embedding
@@ -177,6 +178,9 @@ _OTHERS: Mapping[Operation, Handling] = {
     Operation.BATCH_EMBED_CONTENTS: Handling(
         gemini_embedding.BATCH_EMBED_READING, None, _GEMINI_EMBEDDED
     ),
+    Operation.GEMINI_CACHE: Handling(
+        gemini_caching.READING, told=Told(gemini_usage.USAGE_MEMBER, gemini_caching.usage_of)
+    ),
     Operation.RERANK: _paid(others.RERANK, others_usage.RERANK),
     Operation.MODERATIONS: Handling(others.MODERATIONS),
     Operation.IMAGE_GENERATIONS: _paid(others.IMAGE_GENERATIONS, others_usage.IMAGES),
@@ -223,6 +227,10 @@ UNREAD = frozenset(
     }
 )
 """Operations of which nothing is read but the headers."""
+
+KEPT = frozenset({Operation.GEMINI_CACHE})
+"""Operations whose body is read, and whose model is the provider's own: who keeps what they make,
+`llm.stored_at` says."""
 
 PASSED = Handling(openai_chat_reading.READING)
 """How answers to those are handled: they pass."""

@@ -85,6 +85,7 @@ GEMINI: Offers = (
     (Operation.IMAGE_GENERATIONS, "/openai/images/generations"),
     (Operation.GEMINI_FILES, "/files"),
     (Operation.GEMINI_UPLOADS, "/files"),
+    (Operation.GEMINI_CACHE, "/cachedContents"),
     (Operation.GEMINI_CACHES, "/cachedContents"),
 )
 VERTEX: Offers = tuple((operation, f"/publishers/google{path}") for operation, path in _GENERATE)

@@ -20,6 +20,7 @@ STORED = frozenset(
         Operation.UPLOADS,
         Operation.BATCHES,
         Operation.MESSAGE_BATCHES,
+        Operation.GEMINI_CACHE,
         Operation.GEMINI_CACHES,
         Operation.GEMINI_FILES,
         Operation.GEMINI_UPLOADS,

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import openai
 import pytest
-from google.genai import types
+from google.genai import errors, types
 
 from tests.e2e.conftest import SERVED
 from tests.kit.envoy import NEWEST, OLDEST
@@ -387,13 +387,18 @@ def test_files_of_gemini_are_uploaded_through_the_gateway(here: OtherApis, versi
 def test_what_is_cached_at_gemini_is_made_and_used(here: OtherApis) -> None:
     caches = here.gemini().caches
     config = types.CreateCachedContentConfig(contents="a long text", ttl="600s")
-    with here.costs(0):
+    with here.costs(50 * 1000):
         made = caches.create(model="gemini-3-flash", config=config)
         assert here.providers.last.document["model"] == "models/gemini-3-flash"
         assert [each.name for each in caches.list()] == [made.name]
         assert caches.get(name="cachedContents/c1").name == made.name
         caches.delete(name="cachedContents/c1")
     assert {got.provider for got in here.providers.got} == {"gemini"}
+    secret = types.CreateCachedContentConfig(contents="of project apollo", ttl="600s")
+    before = len(here.providers.got)
+    with pytest.raises(errors.ClientError, match="no-apollo"):
+        caches.create(model="gemini-3-flash", config=secret)
+    assert len(here.providers.got) == before
 
 
 @pytest.mark.parametrize("version", ["v1beta", "v1"])

@@ -84,6 +84,8 @@ MODELS = st.lists(SEGMENT, min_size=1, max_size=4).map("/".join)
         ("GET /v1beta/files", Operation.GEMINI_FILES, Family.GEMINI, "", False),
         ("GET /v1beta/files/f:download?alt=media", Operation.GEMINI_FILES, Family.GEMINI, "", 0),
         ("PATCH /v1/cachedContents/c", Operation.GEMINI_CACHES, Family.GEMINI, "", False),
+        ("GET /v1beta/cachedContents", Operation.GEMINI_CACHES, Family.GEMINI, "", False),
+        ("POST /v1beta/cachedContents", Operation.GEMINI_CACHE, Family.GEMINI, "", False),
         ("DELETE /v1beta/files/f", Operation.GEMINI_FILES, Family.GEMINI, "", False),
         ("POST /upload/v1beta/files", Operation.GEMINI_UPLOADS, Family.GEMINI, "", False),
         ("POST /upload/v1/files?upload_id=u", Operation.GEMINI_UPLOADS, Family.GEMINI, "", False),
@@ -282,6 +284,8 @@ def test_nothing_is_there_for_another_method() -> None:
     assert DEFAULT.find("POST", "/v1beta/models/:generateContent") is WRONG_METHOD
     assert DEFAULT.find("POST", "/v1beta/models/g:generate") is WRONG_METHOD
     assert DEFAULT.find("HEAD", "/v1/files/f") is WRONG_METHOD
+    for path in ("/v1beta/cachedContents/", "/v1beta/cachedContents/c"):  # nor unread
+        assert DEFAULT.find("POST", path) is WRONG_METHOD
 
 
 @given(st.text(max_size=60), st.sampled_from(METHODS))

@@ -303,7 +303,8 @@ def _gemini_files(said: Said) -> Answer:
 
 
 def _gemini_caches(said: Said) -> Answer:
-    cache = {"name": "cachedContents/c1", "model": "models/gemini-3-flash"}
+    cache: dict[str, Any] = {"name": "cachedContents/c1", "model": "models/gemini-3-flash"}
+    cache["usageMetadata"] = {"totalTokenCount": 50}
     if said.method == "GET" and said.path.endswith("/cachedContents"):
         return _json({"cachedContents": [cache]})
     return _json({} if said.method == "DELETE" else cache)

@@ -84,6 +84,8 @@ llm:
     cohere.embed-english-v3: {input: 7, output: 0}
     rerank-v3.5: {search: 0.002}
     "cohere.rerank-v3-5:0": {search: 0.003}
+guardrails:
+  - {name: no-apollo, type: regex, patterns: [project apollo], action: block, for: {model: flash}}
 budgets:
   - {name: ample, for: {key: "*"}, limit: 1000000 USD, per: day}
 """

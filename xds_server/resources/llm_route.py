@@ -217,6 +217,8 @@ def _gemini(surface: _Surface, prefixes: _Prefixes) -> Iterator[Json]:
                 below = {"path_separated_prefix": f"{prefix}/files"}
                 yield surface.unread(f"{GEMINI_NAME}/files", below)
         if _is_kept(Operation.GEMINI_CACHES, surface.gateway):
+            made = {"path": f"{prefix}/cachedContents"}
+            yield surface.route(GEMINI_NAME, made, Dialect.GEMINI)
             below = {"path_separated_prefix": f"{prefix}/cachedContents"}
             yield surface.unread(f"{GEMINI_NAME}/files/caches", below)
         match: Json = {"prefix": f"{prefix}/"}

@@ -82,13 +82,22 @@ def read_document(body: bytes, model: str, names: Known) -> Mapping[str, object]
     fault = faults.of_model(model)
     if fault is not None:
         return fault
+    document = read_names(body, names)
+    if isinstance(document, Deny):
+        return document
+    fault = model_fault(document, model)
+    return document if fault is None else fault
+
+
+def read_names(body: bytes, names: Known) -> Mapping[str, object] | Deny:
+    """The body with our names, where no reader finds others."""
     try:
         document = canonical(json_spans.decode(body), names)
     except SpelledTwice as error:
         return Deny(400, "ambiguous_key", str(error), param=error.name)
     except InvalidJson as error:
         return faults.unreadable(error)
-    fault = _names_fault(document, names, "") or model_fault(document, model)
+    fault = _names_fault(document, names, "")
     if fault is not None:
         return fault
     for name in _OBJECTS:

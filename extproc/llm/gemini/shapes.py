@@ -153,6 +153,17 @@ _EMBED: Fields = {
     },
 }
 _BATCH: Fields = {"requests": _EMBED, "model": Unread.STRING}
+_CACHE: Fields = {
+    "model": Unread.STRING,
+    "contents": CONTENT,
+    "systemInstruction": CONTENT,
+    "tools": _TOOL,
+    "toolConfig": _TOOL_CONFIG,
+    "displayName": FREE,
+    "name": FREE,
+    "ttl": FREE,
+    "expireTime": FREE,
+}
 
 REPEATED = frozenset(
     {"contents", "functionDeclarations", "parts", "requests", "safetySettings", "tools"}
@@ -167,3 +178,6 @@ EMBED = both(_EMBED)
 EMBED_NAMES = known(_EMBED, REPEATED)
 BATCH = both(_BATCH)
 BATCH_NAMES = known(_BATCH, REPEATED)
+CACHE = both(_CACHE)
+"""Of what is to be cached."""
+CACHE_NAMES = known(_CACHE, REPEATED)
