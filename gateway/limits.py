@@ -104,6 +104,8 @@ class Key(Enum):
     """What Envoy can count by, beside headers."""
 
     SOURCE = auto()
+    PATH = auto()
+    """Without the query; services are asked with it."""
 
 
 _HEADER = re.compile(r"""request\.headers\[\s*(["'])([a-z0-9!#$&'*+.^_`|~-]+)\1\s*\]""")
@@ -133,8 +135,10 @@ class Said:
 
 def asked_with(value: str) -> Said | Key | str | None:
     """The value of an entry of a descriptor, in CEL, as far as Envoy knows it: a text, the client's
-    address, or the name of a header."""
+    address, the path, or the name of a header."""
     text = value.strip()
+    if text == "request.path":
+        return Key.PATH
     constant = _CONSTANT.fullmatch(text)
     if constant is not None:
         return Said(constant[2])

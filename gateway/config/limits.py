@@ -27,7 +27,8 @@ def _asked_with(value: str) -> str:
     if asked_with(value) is None:
         raise refusal(
             "is nothing that Envoy can ask a service with",
-            "a text in quotes, request.method, request.host, request.headers[…], source.address",
+            "a text in quotes, request.method, request.host, request.path, request.headers[…],"
+            " source.address",
         )
     return value
 
@@ -104,7 +105,8 @@ class LimitBlock(Block):
     descriptor: dict[DescriptorKey, DescriptorValue] = Field(default={})
     """Other entries that a `service` is asked with, in their order, in the place of all of these:
     `{tenant: 'request.headers["x-tenant"]', plan: '"gold"'}`. Values are a text in quotes,
-    `request.method`, `request.host`, a header, or, as `remote_address`, `source.address`."""
+    `request.method`, `request.host`, `request.path`, a header, or, as `remote_address`,
+    `source.address`."""
     by: By | None = None
     """CEL that yields a text, such as `source.address` or `principal.tags["project"]`: each text is
     counted apart, within `for`. Requests without it are counted together."""

@@ -30,6 +30,10 @@ OPEN = """
     backend: "http://127.0.0.1:${DRAGOMAN_DEMO_PORT}"
     replace_prefix: /healthz
     auth: none
+  - name: pathed
+    match: {path: {prefix: /pathed}}
+    backend: "http://127.0.0.1:${DRAGOMAN_DEMO_PORT}"
+    auth: none
 
 limit_services:
   nobody: {url: "http://127.0.0.1:SILENT", domain: gateway}
@@ -42,6 +46,10 @@ LIMITS = """
     for: {route: described}
     service: shared
     descriptor: {limit: '"each-tenant"', x-tenant: 'request.headers["x-plan"]'}
+  - name: each-path
+    for: {route: pathed}
+    service: shared
+    descriptor: {limit: '"each-tenant"', x-tenant: request.path}
 """
 
 
@@ -91,6 +99,14 @@ def test_a_service_is_asked_with_entries_that_are_written(asking: Stack) -> None
 
     assert [status(**{"x-plan": "gold"}) for _ in range(4)] == [200, 200, 200, 429]
     assert status(**{"x-plan": "internal-1"}) == 200
+
+
+def test_a_service_is_asked_with_the_path_without_its_query(asking: Stack) -> None:
+    def is_limited(path: str) -> bool:
+        return web.get(f"{asking.url}{path}").status_code == 429
+
+    assert [is_limited(f"/pathed/a?n={n}") for n in range(4)] == [False, False, False, True]
+    assert not is_limited("/pathed/b")
 
 
 def test_those_without_a_value_are_asked_about_together(asking: Stack) -> None:

@@ -18,7 +18,8 @@ from gateway.limits import (
     envoys_key,
 )
 from gateway.model import Limit
-from xds_server.resources.extension import Json, duration, typed
+from xds_server.resources import expr
+from xds_server.resources.extension import Json, duration, extension, typed
 
 FILTER = "envoy.extensions.filters.http.ratelimit.v3.RateLimit"
 _PER_ROUTE = "envoy.extensions.filters.http.ratelimit.v3.RateLimitPerRoute"
@@ -79,6 +80,15 @@ def _entries(key: str, asked: Said | Key | str | None) -> Iterator[Json]:
         yield _said(key, asked.value)
     elif asked is Key.SOURCE:
         yield {"remote_address": {}}
+    elif asked is Key.PATH:
+        yield {
+            "extension": extension(
+                "envoy.rate_limit_descriptors.expr",
+                "envoy.extensions.rate_limit_descriptors.expr.v3.Descriptor",
+                descriptor_key=key,
+                parsed=expr.numbered(expr.select(expr.ident("request"), "url_path")),
+            )
+        }
     else:
         header = str(asked)
         yield {"request_headers": {"header_name": header, "descriptor_key": key}}

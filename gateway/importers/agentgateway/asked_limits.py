@@ -21,8 +21,8 @@ _BEHAVES = (
 _OPEN = frozenset({"failOpen", "FailOpen"})
 _CLOSED = frozenset({None, "failClosed", "FailClosed"})
 _ENTRY = (
-    "an entry is a text, request.method, request.host, a header, or source.address as"
-    " remote_address; write the limit yourself"
+    "an entry is a text, request.method, request.host, request.path, a header, or source.address"
+    " as remote_address; write the limit yourself"
 )
 _OF_MODELS = "tokens of models are counted here, and no service is asked about them"
 

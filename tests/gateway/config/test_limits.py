@@ -92,7 +92,7 @@ def test_a_service_may_be_asked_with_entries_of_ones_own() -> None:
     [
         ("requests: 1/s, descriptor: {a: request.method}", "which is for a service"),
         ("service: s, by: source.address, descriptor: {a: request.method}", "says by what it"),
-        ("service: s, descriptor: {a: request.path}", "nothing that Envoy can ask a service with"),
+        ("service: s, descriptor: {a: request.query}", "nothing that Envoy can ask a service with"),
         ("service: s, descriptor: {a: source.address}", "'remote_address' is for source.address"),
         ("service: s, descriptor: {remote_address: request.method}", "is for source.address"),
         ("service: s, descriptor: {'a b': request.method}", "descriptor"),

@@ -51,17 +51,19 @@ def test_entries_that_are_written_are_asked_with_in_their_order() -> None:
             ("tier", '"free"'),
             ("method", "request.method"),
             ("tenant", 'request.headers["x-t"]'),
+            ("path", "request.path"),
             ("remote_address", "source.address"),
         ),
     )
     made = asked("docs", [of])["rate_limits"]
     assert [[next(iter(each)) for each in one["actions"]] for one in made] == [
-        ["generic_key", "request_headers", "request_headers", "remote_address"],
-        ["generic_key", "request_headers", "header_value_match", "remote_address"],
+        ["generic_key", "request_headers", "request_headers", "extension", "remote_address"],
+        ["generic_key", "request_headers", "header_value_match", "extension", "remote_address"],
     ]
-    tier, method, tenant, _ = made[0]["actions"]
+    tier, method, tenant, path, _ = made[0]["actions"]
     assert tier["generic_key"] == {"descriptor_key": "tier", "descriptor_value": "free"}
     assert method["request_headers"] == {"header_name": ":method", "descriptor_key": "method"}
+    assert path["extension"]["typed_config"]["descriptor_key"] == "path"
     assert tenant["request_headers"] == {"header_name": "x-t", "descriptor_key": "tenant"}
 
 

@@ -9,7 +9,8 @@ from tests.gateway.importers.agentgateway.imports import ours, outcomes
 
 AT = "binds.0.listeners.0.routes.0.policies.remoteRateLimit"
 ENTRIES = """{key: plan, value: '"gold"'}, {key: tenant, value: 'request.headers["X-Tenant"]'},
-    {key: method, value: request.method}, {key: remote_address, value: source.address}"""
+    {key: method, value: request.method}, {key: path, value: request.path},
+    {key: remote_address, value: source.address}"""
 
 
 def file(limit: str, second: str = "") -> str:
@@ -38,6 +39,7 @@ def test_a_service_is_asked_with_the_same_entries() -> None:
         ("plan", '"gold"'),
         ("tenant", 'request.headers["x-tenant"]'),
         ("method", "request.method"),
+        ("path", "request.path"),
         ("remote_address", "source.address"),
     )
     assert [each.name for each in gateway.routes[0].asked_limits] == [limit.name]
@@ -68,7 +70,7 @@ def test_routes_share_a_service_and_each_descriptor_is_a_limit() -> None:
 @pytest.mark.parametrize(
     "limit",
     [
-        remote("{entries: [{key: path, value: request.path}]}"),
+        remote("{entries: [{key: path, value: request.path + 'x'}]}"),
         remote("{entries: [{key: a, value: source.address}]}"),
         remote("{entries: [{key: 'a b', value: request.method}]}"),
         remote("{entries: [{key: u, value: jwt.sub}]}"),
