@@ -4,12 +4,12 @@ way there, and that their answers are shown, as protobuf."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 from envoy_api import message
 
-from extproc.events import ChangeHeaders, Direct, Flow, Show
+from extproc.events import ChangeHeaders, Direct, Flow, Show, Unread
 from extproc.new_bodies import DIGESTS, of_flowing, of_request, varint
 from extproc.told import encode_told
 from gateway import names
@@ -92,6 +92,18 @@ def encode_show(action: Show) -> bytes:
     if action.is_flowing:
         return _FLOWING
     return SHOWN_TO_THE_END if action.is_to_the_end else SHOWN
+
+
+@cache
+def encode_unread(unread: Unread) -> bytes:
+    """What goes behind an answer to headers whose body is not shown."""
+    mode = {
+        **_MODE,
+        "request_body_mode": "NONE",
+        "response_header_mode": "SEND" if unread.is_answered else "SKIP",
+        "response_trailer_mode": "SEND" if unread.is_to_the_end else "SKIP",
+    }
+    return bytes(_ProcessingResponse(mode_override=mode).SerializeToString())
 
 
 def encode_flow(action: Flow) -> Iterator[bytes]:

@@ -92,6 +92,15 @@ class Continue(Struct, frozen=True):
     """Let it go on as it is."""
 
 
+class Unread(Struct, frozen=True):
+    """Do not show the body of the request, where it would be."""
+
+    is_answered: bool
+    """But the headers of the answer."""
+    is_to_the_end: bool
+    """Let us know when that is over."""
+
+
 class Strip(Struct, frozen=True):
     """Let it go on without these headers: the credentials that were ours to read."""
 
@@ -100,6 +109,8 @@ class Strip(Struct, frozen=True):
     """Where the client's limits stand, for the headers of the answer."""
     set_headers: tuple[tuple[str, str], ...] = ()
     """What the backend is shown instead."""
+    unread: Unread | None = None
+    """None: what follows is shown as the route has it."""
 
 
 class Forward(Struct, frozen=True):
@@ -174,10 +185,14 @@ class Watch(Struct, frozen=True):
     is_beginning: bool = False
     """Show what fits Envoy's buffers in one piece, before its headers are sent on; what is longer
     goes on without being shown."""
+    is_flowing: bool = False
+    """Show all that follows the headers as it comes; what of it goes on, and when, `Flow` says."""
 
     @property
     def shown(self) -> str:
         """The mode of ext_proc that does so."""
+        if self.is_flowing:
+            return "FULL_DUPLEX_STREAMED"
         if self.is_beginning:
             return "BUFFERED_PARTIAL"
         return "BUFFERED" if self.is_whole else "STREAMED"
@@ -194,6 +209,9 @@ class Replace(Struct, frozen=True):
     """Put these bytes in the place of the piece that was shown."""
 
     body: bytes
+    remove_headers: tuple[str, ...] | None = None
+    """Of a whole answer, whose headers wait: without these, and with the new length. None: headers
+    stay as they are, or have gone on."""
 
 
 class Flow(Struct, frozen=True):
@@ -210,6 +228,8 @@ class Flow(Struct, frozen=True):
     """Nothing follows, but trailers where some were shown."""
     trailers: ChangeHeaders | None = None
     """Those that were shown go on, changed so."""
+    denied: Deny | None = None
+    """Why it ends here; None: nobody refused anything, or who did has told so."""
 
 
 class Finish(Struct, frozen=True):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Mapping
 from datetime import datetime
+from typing import TypeAlias
 
 from msgspec import Struct
 
@@ -20,6 +21,7 @@ from extproc.events import (
     Action,
     Event,
     Finish,
+    Flow,
     Forward,
     RequestBody,
     RequestHeaders,
@@ -28,6 +30,7 @@ from extproc.events import (
     ResponseEnd,
     ResponseHeaders,
     Strip,
+    Unread,
 )
 from extproc.facts import Facts
 from extproc.later import later
@@ -40,11 +43,13 @@ from extproc.policies.limit import NOTHING_TAKEN, Taken
 from extproc.policies.variables import PARAMS, PROMPT, params_of
 from extproc.program import NOT_READY, Program
 from extproc.reviewing import CODING, UNCHANGED, Passed, Review, review_of
+from extproc.route_answers import PLAIN, RouteAnswer
 from extproc.session import Session
 from extproc.uploads import Upload
 from extproc.verdict import PASS, Amend, Deny, Pass, PolicyKind, Verdict
 
 NO_LIMIT = 1 << 62
+_Answers: TypeAlias = Answering | Session | Watching | Upload | RouteAnswer
 _VERDICTS = (Pass, Deny, Amend)
 _VIA_UPSTREAM = "via_upstream"
 """Envoy's RESPONSE_CODE_DETAILS of what it did not say itself; of successes it tells none."""
@@ -91,7 +96,7 @@ class Exchange:
         """What guards of a plain route read, where they wait for the body."""
         self._passage = UNCHANGED
         """What they have changed."""
-        self._answering: Answering | Session | Watching | Upload | None = None
+        self._answering: _Answers | None = None
         self._held: Held = NOTHING_HELD
         self._taken: Taken = NOTHING_TAKEN
         self._beside: asyncio.Task[Deny | None] | None = None
@@ -121,6 +126,8 @@ class Exchange:
             return self._on_answer(event)
         answering = self._answering
         if type(answering) is not Answering:
+            if type(answering) is RouteAnswer and type(event) is ResponseEnd:
+                return self._told(answering, answering.on_end(event))
             return CONTINUE
         if type(event) is ResponseEnd and event.usage is not None:
             answering.settle_told(event.usage)
@@ -303,24 +310,27 @@ class Exchange:
         answering = self._answering
         if answering is None:
             return CONTINUE
-        action = answering.on_body(event)
+        return self._told(answering, answering.on_body(event))
+
+    def _told(
+        self, answering: _Answers, action: Action | Deny | Awaitable[Action | Deny]
+    ) -> Action | Awaitable[Action]:
         if isinstance(action, Struct | Deny):
             return self._answered(answering, action)
         return self._answered_later(answering, action)
 
     async def _answered_later(
-        self, answering: Answering | Session | Watching | Upload, action: Awaitable[Action | Deny]
+        self, answering: _Answers, action: Awaitable[Action | Deny]
     ) -> Action:
         return self._answered(answering, await action)
 
-    def _answered(
-        self, answering: Answering | Session | Watching | Upload, action: Action | Deny
-    ) -> Action:
+    def _answered(self, answering: _Answers, action: Action | Deny) -> Action:
         """What becomes of a piece of the answer; when it is the last one, it is told why."""
         self._end_if(answering.is_over, action)
         if isinstance(action, Deny):
             return self._refuse(action)
-        if isinstance(action, Finish) and action.denied is not None:
+        if isinstance(action, Finish | Flow) and action.denied is not None:
+            self.denied = action.denied
             self._program.audits.refused(self._facts, action.denied)
         return action
 
@@ -339,8 +349,11 @@ class Exchange:
 
     def _reviewed(self, *, is_end: bool) -> Action | Awaitable[Action]:
         """Past the guards of a plain route, which may wait for the body."""
-        if self._program.route_guards is None:
+        guards = self._program.route_guards
+        if guards is None:
             return self._admit()
+        if guards.may_read_answer(self._facts):
+            self._facts.shown_headers = (*self._facts.shown_headers, *PLAIN)
         # Envoy tells a limit where it shows bodies; a moment after a change, it may not do so yet
         is_end = is_end or self._limit_bytes == NO_LIMIT
         review = review_of(self._program, self._facts, self._limit_bytes, is_end=is_end)
@@ -391,7 +404,10 @@ class Exchange:
         self._taken = taken
         self._passed()
         self._rules_of_answer()
-        self._end_if(True)
+        guards = self._program.route_guards
+        if guards is not None and guards.reads_answer(self._facts):
+            self._answering = RouteAnswer(guards, self._facts, self._program.inquirer)
+        self._end_if(self._answering is None)
         body, path = self._passage
         changed = ((":path", path),) if path else ()
         if self._review is not None:  # the answer to the headers has said the rest
@@ -399,9 +415,18 @@ class Exchange:
             return Forward(b"", body, changed, taken.told) if is_said else CONTINUE
         credentials = self._facts.credential_headers
         shown = (*self._facts.shown_headers, *changed)
-        if credentials or taken.told or shown:
-            return Strip(credentials, taken.told, shown)
+        unread = self._unread()
+        if credentials or taken.told or shown or unread is not None:
+            return Strip(credentials, taken.told, shown, unread)
         return CONTINUE
+
+    def _unread(self) -> Unread | None:
+        """Of a body that is not read, Envoy is to hold nothing, though it shows the answer."""
+        has_body = self._limit_bytes != NO_LIMIT and self._facts.length_bytes != 0
+        if self.is_over or not has_body:
+            return None
+        is_answered = self._answering is not None or self._is_judged
+        return Unread(is_answered, self._taken.holds_place)
 
     def _passed(self) -> None:
         """Nobody has anything against the request."""

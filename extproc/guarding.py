@@ -14,7 +14,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from extproc.conforming import Conforming
-from extproc.facts import Facts
+from extproc.facts import NO_MEMBERS, Facts
 from extproc.llm import answer_texts
 from extproc.llm.answer import Failed, Fault, ProviderError
 from extproc.llm.dialect import Asked, UnreadableAnswer
@@ -39,7 +39,6 @@ from gateway.model import Dialect, TextScope
 
 _DONE = b"[DONE]"
 _EVENT = b"event: "
-
 
 Judged: TypeAlias = bytes | Deny
 """What becomes of a document."""
@@ -112,16 +111,13 @@ class Watchman:
         """Those that mask, or are in audit, and have found something."""
         self.steps = guards.steps_for(facts)
         self.asks_services = any(step.remote is not None for step in self.steps)
-        self._facts = Facts(
-            now=facts.now,
-            method=facts.method,
-            path=facts.path,
-            headers=facts.headers,
-            source_address=facts.source_address,
-            principal=facts.principal,
-            model=facts.model,
-            provider=facts.provider,
-            a2a=facts.a2a,
+        self._facts = replace(
+            facts,
+            body=b"",
+            texts=(),
+            document=NO_MEMBERS,
+            conversation=None,
+            tokens=None,
             reword=self.reading.reword,
         )
 
@@ -307,6 +303,11 @@ class StreamedAnswer:
         except (InvalidJson, UnicodeDecodeError) as error:
             raise UnreadableAnswer(str(error)) from None
         return self._gone(said)
+
+    @property
+    def is_holding(self) -> bool:
+        """Events of it wait."""
+        return bool(self._queue)
 
     @property
     def questions(self) -> Sequence[AskedOf]:

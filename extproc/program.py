@@ -45,6 +45,7 @@ from extproc.policies.tokens import Tokens
 from extproc.policies.variables import ESTIMATE, OF_ONE_CALL, PROMPT
 from extproc.ports import Ledger, Limiter
 from extproc.principal import Kind
+from extproc.route_guarding import RouteGuards
 from extproc.saying import Sayer
 from extproc.served_limits import ServedLimits
 from extproc.shaping import Shaper, shaper
@@ -113,7 +114,7 @@ class Program:
     """MCP servers; None: there are none."""
     mcp_guards: McpGuards | None
     """What may be said to them, and by them; None: anything."""
-    route_guards: Guards | None
+    route_guards: RouteGuards | None
     """What may be said on plain routes; None: anything."""
     a2a: A2aServing | None
     """A2A agents; None: there are none."""
@@ -335,9 +336,9 @@ def _budgets(gateway: Gateway, ledger: Ledger) -> Budgets:
     return Budgets(gateway.budgets, ledger, are_keys_budgeted=of_keys)
 
 
-def _route_guards(gateway: Gateway, audits: Audits | None) -> Guards | None:
+def _route_guards(gateway: Gateway, audits: Audits | None) -> RouteGuards | None:
     guards = gateway.route_guards
-    return Guards(guards, audits, measure=_TOKENS_OF) if guards else None
+    return RouteGuards(guards, audits, _TOKENS_OF) if guards else None
 
 
 def _a2a(gateway: Gateway, served: A2aServing | None, audits: Audits | None) -> A2aServing | None:

@@ -13,11 +13,11 @@ from extproc.policies.inquiry import Inquiry
 from extproc.program import Program
 from extproc.protocols import encodings
 from extproc.read import TOO_LARGE, decoder_of, decompressed
+from extproc.route_guarding import forbidden
 from extproc.route_texts import AnyForm, Said, Unreadable
 from extproc.verdict import Amend, Deny, Verdict
 
 CODING: Final = "content-encoding"
-_OBJECTION: Final = "content_policy_violation"
 _WITHOUT_BODY: Final = frozenset({"CONNECT", "GET", "HEAD", "OPTIONS", "TRACE"})
 """Methods whose requests have none, unless they say of what type it is."""
 
@@ -89,7 +89,7 @@ class Review:
         facts = self._facts
         facts.body, facts.texts, facts.reword = b"", (), None
         if isinstance(verdict, Deny):
-            return _forbidden(verdict) if verdict.code == _OBJECTION else verdict
+            return forbidden(verdict)
         new = said
         if isinstance(verdict, Amend):
             try:
@@ -102,18 +102,15 @@ class Review:
         return Passed(new.body if is_new else None, path)
 
 
-def _forbidden(objection: Deny) -> Deny:
-    """As HTTP has it: nothing is wrong with the form of the request."""
-    return Deny(403, "content_policy_violation", objection.reason, by=objection.by)
-
-
 def review_of(
     program: Program, facts: Facts, limit_bytes: int, *, is_end: bool
 ) -> Review | Deny | None:
     """What is to be read of a request whose caller is known; None: nothing is. `is_end`: no body
     follows."""
-    guards = program.route_guards
-    if guards is None or not guards.steps_for(facts):
+    if program.route_guards is None:
+        return None
+    guards = program.route_guards.requests
+    if not guards.steps_for(facts):
         return None
     kind = facts.headers.get("content-type", "").strip()
     form, decoder = None, None

@@ -25,7 +25,8 @@ from extproc.verdict import By, Deny, PolicyKind
 
 _QUERY: Final = "query"
 _BODY: Final = "body"
-_SHAPE: Final[Fields] = {_QUERY: FREE, _BODY: FREE}
+SHAPE: Final[Fields] = {_QUERY: FREE, _BODY: FREE}
+"""Of a document: all that stands there is text."""
 _FORM: Final = "application/x-www-form-urlencoded"
 _MULTIPART: Final = "multipart/"
 _TEXTS: Final = frozenset({"application/graphql", "application/xml", "application/yaml"})
@@ -204,10 +205,15 @@ def _pairs(text: str, what: str) -> list[dict[str, str]]:
         raise Unreadable(f"the {what} is not utf-8") from None
 
 
+def said_in(document: Mapping[str, object]) -> tuple[str, ...]:
+    """All that a decoded document says, in order. Raises `InvalidJson`."""
+    return walk.texts(document, SHAPE)
+
+
 def texts_of(document: bytes) -> tuple[str, ...] | Deny:
     """All that it says, in order."""
     try:
-        return walk.texts(json_spans.decode(document), _SHAPE)
+        return said_in(json_spans.decode(document))
     except InvalidJson as error:
         return unreadable(str(error))
 
@@ -215,7 +221,7 @@ def texts_of(document: bytes) -> tuple[str, ...] | Deny:
 def reword(document: bytes, rewording: Rewording) -> Reworded | Deny:
     """The document with other texts."""
     try:
-        return walk.reword(document, _SHAPE, rewording)
+        return walk.reword(document, SHAPE, rewording)
     except InvalidJson as error:
         return unreadable(str(error))
 

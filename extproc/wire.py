@@ -240,8 +240,10 @@ def encode(event: Event, action: Action) -> bytes:
             return direct_wire.encode_show(action)
         case Flow():
             raise TypeError("what flows is several messages, or none: encode_flow")
-        case Replace() | Finish():
+        case Replace(remove_headers=None) | Finish():
             return of_response(action.body)
+        case Replace():
+            return _encode_whole(action)
         case Watch():
             return _encode_watch(action)
         case ChangeHeaders():
@@ -357,6 +359,16 @@ def _encode_forward(action: Forward) -> bytes:
     return of_request(plan, body)
 
 
+def _encode_whole(action: Replace) -> bytes:
+    """A whole answer in the place of another, with its length."""
+    mutation = {
+        "set_headers": [_header("content-length", str(len(action.body)))],
+        "remove_headers": action.remove_headers or (),
+    }
+    response = _ProcessingResponse(response_body={"response": {"header_mutation": mutation}})
+    return bytes(response.SerializeToString()) + of_response(action.body)
+
+
 def _encode_set(headers: Sequence[tuple[str, str]]) -> bytes:
     mutation = {"set_headers": [_header(name, value) for name, value in headers]}
     response = _ProcessingResponse(request_body={"response": {"header_mutation": mutation}})
@@ -385,7 +397,7 @@ def _encode_watch(action: Watch) -> bytes:
         mode_override={
             "response_header_mode": "SEND",  # else a new length is not let through
             "response_body_mode": action.shown,
-            "response_trailer_mode": "SKIP",
+            "response_trailer_mode": "SEND" if action.is_flowing else "SKIP",
         },
     )
     return bytes(response.SerializeToString())
@@ -396,7 +408,10 @@ def _encode_strip(action: Strip) -> bytes:
     if action.set_headers:
         mutation["set_headers"] = [_header(name, value) for name, value in action.set_headers]
     response = _ProcessingResponse(request_headers={"response": {"header_mutation": mutation}})
-    return bytes(response.SerializeToString()) + (encode_told(action.told) if action.told else b"")
+    said = bytes(response.SerializeToString())
+    if action.unread is not None:
+        said += direct_wire.encode_unread(action.unread)
+    return said + (encode_told(action.told) if action.told else b"")
 
 
 def _encode_respond(action: Respond) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from gateway.kinds import Kind
 from gateway.scopes import EVERYTHING, Mode, Scope
@@ -291,6 +291,17 @@ Guard = (
     | SchemaGuard
     | RemoteGuard
 )
+
+
+class Guarded(NamedTuple):
+    """What guards may have to read of a plain route."""
+
+    requests: bool = False
+    """Bodies and queries."""
+    answers: bool = False
+
+
+NOTHING_GUARDED = Guarded()
 
 
 def reads_answers(guard: Guard) -> bool:

@@ -20,6 +20,7 @@ from gateway.choice import Target as Target
 from gateway.credentials import Credential
 from gateway.external_authz import ExternalAuthz
 from gateway.failover import Failover
+from gateway.guards import NOTHING_GUARDED, Guarded
 from gateway.guards import DetectionAction as DetectionAction
 from gateway.guards import DetectionGuard as DetectionGuard
 from gateway.guards import Guard as Guard
@@ -276,10 +277,7 @@ class WhenLow:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """How much may be spent, by whom, in which period.
-
-    A `*` in the scope counts each value apart.
-    """
+    """How much may be spent, by whom, in which period; a `*` in the scope counts values apart."""
 
     name: str
     scope: Scope
@@ -355,8 +353,8 @@ class Route:
     """True when extproc must know when a request is over."""
     is_answer_judged: bool = False
     """True when extproc must see the headers of the answer, since a rule applies to them."""
-    is_guarded: bool = False
-    """True when extproc must see bodies and queries, since a guard may be for them."""
+    guarded: Guarded = NOTHING_GUARDED
+    """What extproc must see, since a guard may be for it."""
     envoys_limits: tuple[Limit, ...] = ()
     """Those that Envoy counts."""
     asked_limits: tuple[Limit, ...] = ()

@@ -40,7 +40,7 @@ from gateway.config.pricing import prices
 from gateway.config.provider_meaning import endpoint, provider
 from gateway.config.remote_guards import GuardBlock, RemoteGuardBlock
 from gateway.config.remote_meaning import asked, guard_service
-from gateway.config.route_guards import is_guarded
+from gateway.config.route_guards import what_is_guarded
 from gateway.config.routes import RouteBlock
 from gateway.config.schema import Config
 from gateway.config.shaping_meaning import mirror, shaping
@@ -430,11 +430,11 @@ def _route(block: RouteBlock, around: _Around) -> Route:
     is_ruled = not is_open and bool(rules)
     match = block.match
     limits = [each for each in around.limits if is_limited(each, block.name, is_open=is_open)]
-    is_read = is_guarded(around.guards, block.name, is_open=is_open)
+    guarded = what_is_guarded(around.guards, block.name, is_open=is_open)
     needs_identity = is_caller_required or is_ruled
     takes_no_keys = accepts in (Accepts.JWT, Accepts.LOGIN)
     takes_stored = needs_identity and identity.has_stored_keys and not takes_no_keys
-    is_known = is_caller_required or is_ruled or (bool(limits or is_read) and not is_open)
+    is_known = is_caller_required or is_ruled or (bool(limits or any(guarded)) and not is_open)
     return Route(
         name=block.name,
         listeners=block.gateways or around.listeners,
@@ -460,7 +460,7 @@ def _route(block: RouteBlock, around: _Around) -> Route:
         is_open=is_open,
         external=block.external_authz or "",
         is_limited=bool(limits),
-        is_guarded=is_read,
+        guarded=guarded,
         is_told=any(each.requests is not None for each in limits),
         limit_headers=around.limit_headers,
         takes_stored_keys=takes_stored,

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from gateway.config.route_guards import is_guarded
 from gateway.config.scalars import written_permille
+from gateway.guards import reads_answers
 from gateway.model import (
     Budget,
     Gateway,
@@ -92,7 +93,7 @@ def route_checks(gateway: Gateway, route: Route) -> tuple[Check, ...]:
     )
     external = (*login_checks(gateway, route), *external_checks(gateway, route.external))
     guards = tuple(_route_guards(gateway, route))
-    if route.is_open or not (route.needs_identity or route.is_limited or route.is_guarded):
+    if route.is_open or not (route.needs_identity or route.is_limited or any(route.guarded)):
         return (*external, *guards, *limits, *envoys_limits(gateway, route))
     return (
         *external,
@@ -121,17 +122,15 @@ def _route_guards(gateway: Gateway, route: Route) -> Iterator[Check]:
         for each in gateway.route_guards
         if is_guarded((each,), route.name, is_open=route.is_open)
     ]
-    if not found:
-        return
-    refusal = "415 unsupported_encoding, 400 invalid_encoding, 413 request_too_large"
-    yield Check(
-        "one reading of JSON, text, forms and the query",
-        Where.EXTPROC,
-        "body",
-        f"{refusal}, 400 unreadable_request",
-        Failing.CLOSED,
-        "",
-    )
+    if any(each.terms.reads_requests for each in found):
+        refusal = "415 unsupported_encoding, 400 invalid_encoding, 413 request_too_large"
+        name = "one reading of JSON, text, forms and the query"
+        refusal = f"{refusal}, 400 unreadable_request"
+        yield Check(name, Where.EXTPROC, "body", refusal, Failing.CLOSED, "")
+    if any(map(reads_answers, found)):
+        name = "one reading of JSON, text, forms and events"
+        refusal = "502 unreadable_answer, 502 answer_too_large"
+        yield Check(name, Where.EXTPROC, "answer", refusal, Failing.CLOSED, "")
     for check in guard_checks(found):
         yield replace(check, refusal=check.refusal.replace(OBJECTION, f"403{OBJECTION[3:]}"))
 

@@ -85,6 +85,8 @@ def unseen(
         found.append("the request's body, where it is neither JSON nor text nor a form")
     if not is_shown("response body", shown):
         found.append("the answer's body")
+    elif kind == "plain":
+        found.append("the answer's body, where it is neither JSON nor text nor a form")
     if not is_shown("response headers", shown):
         found.append("the answer's status and headers")
     if kind == "llm":

@@ -65,9 +65,9 @@ from xds_server.python_messages import (
     Caller,
     Message,
     a2a_messages,
+    answered,
     authorization_messages,
     batch_messages,
-    judged,
     least,
     llm_messages,
     login_messages,
@@ -229,7 +229,7 @@ class _Explaining:
             shown = _OF_PLACES[kind](mode)
         elif kind == "llm":
             shown = batch_messages(mode, passed_answers(self.gateway, name))
-        elif plain is not None and (plain.needs_identity or plain.is_guarded):
+        elif plain is not None and (plain.needs_identity or any(plain.guarded)):
             shown = self.asked_why(plain, shown)
         reading = _reading(kind, action, answers, shown)
         limit = route.get("request_body_buffer_limit", host.get("request_body_buffer_limit"))
@@ -268,7 +268,7 @@ class _Explaining:
         why = "; ".join(decided.reasons)
         return tuple(
             replace(each, why=f"{each.why}: {why}") if each.name == "request headers" else each
-            for each in judged(shown, is_certain=is_each_judged(self.gateway, plain))
+            for each in answered(plain, shown, is_certain=is_each_judged(self.gateway, plain))
         )
 
     def checks(

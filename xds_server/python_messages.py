@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, TypeAlias
 
+from gateway.model import Route
 from xds_server.llm_answers import LlmAnswers, PassedAnswers
 
 Json: TypeAlias = Mapping[str, Any]
@@ -90,6 +91,7 @@ _WHENS: Mapping[tuple[Caller, str], str] = {
     (Caller.PLAIN, "request body"): "of JSON, text and forms, when a guard is for the request",
 }
 """Of what extproc does not wait for otherwise."""
+_READ_TYPES = "JSON, text, forms and event streams"
 _NO_REASON = "because the operator's own resource says so"
 
 _BUDGETED = "when a budget applies"
@@ -130,6 +132,28 @@ def messages(mode: Json | None, caller: Caller) -> tuple[Message, ...]:
         )
         for field, default, name in _FIELDS
         if mode.get(field, default) in _SENT
+    )
+
+
+_READ_ANSWERS = "when a guard that reads answers is for the request"
+
+
+def answered(route: Route, shown: tuple[Message, ...], *, is_certain: bool) -> tuple[Message, ...]:
+    """The same on a plain route, where answers are shown that some rule, or some guard, is for.
+    `is_certain`: rules are for each."""
+    if not route.guarded.answers:
+        return judged(shown, is_certain=is_certain)
+    is_judged = route.is_answer_judged
+    when = ALWAYS if is_certain else "; ".join([*[_JUDGED] * is_judged, _READ_ANSWERS])
+    why = "; ".join([*[_JUDGING] * is_judged, "whether guards look at it"])
+    looking = "what guards look for, in the whole or event by event"
+    flowing = f"{_READ_ANSWERS}: of event streams that have trailers"
+    ends = [each for each in shown if each.name == "response trailers"]
+    return (
+        *(each for each in shown if each.name.startswith("request ")),
+        Message("response headers", False, is_certain, when, why),
+        Message("response body", True, False, f"{_READ_ANSWERS}: of {_READ_TYPES}", looking),
+        *(ends or [Message("response trailers", False, False, flowing, looking)]),
     )
 
 

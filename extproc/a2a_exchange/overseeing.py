@@ -16,10 +16,11 @@ from msgspec import Struct, structs
 from extproc.a2a import agent_errors, errors
 from extproc.a2a.errors import Fault
 from extproc.a2a.grpc_frames import ENCODING
-from extproc.a2a_exchange.frames import EventFrames, GrpcFrames
+from extproc.a2a_exchange.frames import GrpcFrames
 from extproc.a2a_exchange.interpreting import passed
 from extproc.a2a_exchange.judging import Judges, Past
 from extproc.a2a_serving.saying import Speech, fault_of
+from extproc.event_frames import EventFrames
 from extproc.events import (
     Action,
     ChangeHeaders,

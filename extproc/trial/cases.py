@@ -211,12 +211,14 @@ class RequestBlock(Block):
 
 
 class ResponseBlock(Block):
-    """What the upstream answers, as far as rules of responses read it."""
+    """What the upstream answers, for rules of responses, and guards of plain routes."""
 
     status: Annotated[int, Field(ge=100, le=599)] = 200
     """Its status."""
     headers: dict[str, str] = Field(default_factory=dict)
     """By any case."""
+    body: Any = None
+    """Of a plain route, for its guards: text as it is, anything else as JSON."""
     result: dict[str, Any] | None = None
     """Of a call of an MCP server: `{content: [{type: text, text: x}]}`. Without it, it is an error
     of JSON-RPC, about which no rule is asked."""
@@ -235,6 +237,13 @@ class ResponseBlock(Block):
             status=self.status,
             answer_headers=self.all_headers,
         )
+
+    @property
+    def content(self) -> bytes:
+        """Its body."""
+        if self.body is None:
+            return b""
+        return self.body.encode() if isinstance(self.body, str) else _json(self.body)
 
     @property
     def all_headers(self) -> Mapping[str, str]:

@@ -12,7 +12,15 @@ from pathlib import Path
 from extproc.a2a.operations import Operation
 from extproc.adapters.password_checks import HashedPasswords
 from extproc.audits import Audits
-from extproc.events import Action, RequestBody, RequestHeaders, Respond, ResponseHeaders
+from extproc.events import (
+    Action,
+    RequestBody,
+    RequestHeaders,
+    Respond,
+    ResponseBody,
+    ResponseHeaders,
+    Watch,
+)
 from extproc.exchange import NO_LIMIT, Exchange
 from extproc.facts import Facts
 from extproc.inquiring import Inquirer
@@ -221,7 +229,7 @@ def tried(
     program = _program(of, request, look)
     of.noted.verdicts.clear()
     routes = of.gateway.routes
-    open_routes = {each.name for each in routes if not (each.needs_identity or each.is_guarded)}
+    open_routes = {each.name for each in routes if not (each.needs_identity or any(each.guarded))}
     if request.route in open_routes:
         return Seen(None, ())  # Envoy asks nobody
     if request.mcp is not None or request.a2a is not None:
@@ -302,7 +310,9 @@ async def _tried(
         answer = ResponseHeaders(
             response.status, cluster, "via_upstream", headers=response.all_headers
         )
-        await _settled(exchange.on_event(answer))
+        shown = await _settled(exchange.on_event(answer))
+        if isinstance(shown, Watch) and request.route and response.content:
+            await _settled(exchange.on_event(ResponseBody(response.content, True)))
     exchange.on_close()
     return Seen(
         exchange.denied,

@@ -189,7 +189,8 @@ class GuardScopeBlock(Block):
     a2a: Text | None = None
     """What is said to A2A agents, and by them, by agent; `*` for all."""
     route: Text | None = None
-    """What is said on plain routes: bodies and queries of requests, by route; `*` for all."""
+    """What is said on plain routes: bodies and queries of requests, and bodies of answers, by
+    route; `*` for all."""
 
 
 class GuardTermsBlock(Block):
@@ -207,7 +208,8 @@ class GuardTermsBlock(Block):
     nowhere else), `assistant`, `tool_input`, `tool_output`, `reasoning`. Of MCP, all that clients
     say is `tool_input`; of what servers do, `tool_definition` is what they list, `instructions`
     what they say of their use, and `tool_output` the rest. Of A2A, all that clients say is `user`,
-    and all that agents do `assistant`. Of plain routes, all is `user`. Default: all."""
+    and all that agents do `assistant`; so are requests and answers of plain routes. Default:
+    all."""
     mode: Mode = Mode.ENFORCE
     """`audit`: the guard decides and changes nothing; what it would have done is counted and
     logged."""

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from gateway.config import stars
 from gateway.config.finding import Finding, Path
 from gateway.config.local_guards import SchemaGuardBlock
-from gateway.config.policies import DetectionBlock, GuardTermsBlock
+from gateway.config.policies import GuardTermsBlock
 from gateway.config.remote_guards import RemoteGuardBlock
 from gateway.config.written import Written
-from gateway.guards import DetectionAction, Guard, Phase, TextScope
+from gateway.guards import Guard, Guarded, Phase, TextScope, reads_answers
 
 _NOTHING_OF_ROUTES = ("model", "provider", "mcp", "a2a")
+_SCOPES: Mapping[Phase, frozenset[TextScope]] = {
+    Phase.REQUEST: frozenset({TextScope.USER}),
+    Phase.RESPONSE: frozenset({TextScope.ASSISTANT}),
+    Phase.BOTH: frozenset({TextScope.USER, TextScope.ASSISTANT}),
+}
+_SAID: Mapping[TextScope, str] = {
+    TextScope.USER: "all that is asked is user",
+    TextScope.ASSISTANT: "all that is answered is assistant",
+}
 
 
 def is_guarded(guards: Iterable[Guard], route: str, *, is_open: bool) -> bool:
@@ -25,6 +34,15 @@ def is_guarded(guards: Iterable[Guard], route: str, *, is_open: bool) -> bool:
         if not (is_open and is_for_some):
             return True
     return False
+
+
+def what_is_guarded(guards: Sequence[Guard], route: str, *, is_open: bool) -> Guarded:
+    """The same of requests, and of answers."""
+    of_requests = [each for each in guards if each.terms.reads_requests]
+    return Guarded(
+        is_guarded(of_requests, route, is_open=is_open),
+        is_guarded(filter(reads_answers, guards), route, is_open=is_open),
+    )
 
 
 def route_guards_can_judge(written: Written) -> Iterator[Finding]:
@@ -43,19 +61,15 @@ def _findings(path: Path, guard: GuardTermsBlock) -> Iterator[Finding]:
     if isinstance(guard, SchemaGuardBlock):
         yield Finding((*path, "type"), "json_schema is not for plain routes")
         return
-    if guard.phase is not Phase.REQUEST:
-        what = "what plain routes answer is not read"
-        yield Finding((*path, "phase"), what, "phase: request")
-        return
-    if isinstance(guard, DetectionBlock) and guard.action is DetectionAction.TOKENISE:
-        what = "tokens are put back in answers, and those of plain routes are not read"
-        yield Finding((*path, "action"), what, "mask, or block")
     if isinstance(guard, RemoteGuardBlock) and guard.parallel:
         what = "backends of plain routes are asked after their guards"
         yield Finding((*path, "parallel"), what, "leave it out")
-    if guard.texts is not None and TextScope.USER not in guard.texts:
+    said = _SCOPES[guard.phase]
+    if guard.texts is not None and said.isdisjoint(guard.texts):
         where = (*path, "scope") if "scope" in guard.model_fields_set else path
-        yield Finding(where, "reads nothing of plain routes, where all is user", "scope: [user]")
+        words = " and ".join(_SAID[each] for each in sorted(said, reverse=True))
+        hint = f"scope: [{', '.join(sorted(said, reverse=True))}]"
+        yield Finding(where, f"reads nothing of plain routes, where {words}", hint)
 
 
 def _unknown(path: Path, guard: GuardTermsBlock, is_open: bool) -> Iterator[Finding]:

@@ -264,6 +264,21 @@ def test_forms_that_two_could_read_differently_are_refused(
     assert provider.requests == []
 
 
+@pytest.mark.parametrize("is_stream", [False, True], ids=["whole", "streamed"])
+def test_what_is_answered_on_a_plain_route_is_masked(
+    guarded: Stack, provider: Recorder, is_stream: bool
+) -> None:
+    said = b'{"by": "bob@example.com"}'
+    provider.answer = b"data: %b\n\n" % said if is_stream else said
+    provider.kind = "text/event-stream" if is_stream else "application/json"
+    try:
+        answer = httpx.get(f"{guarded.url}/tickets/3", timeout=30)
+    finally:
+        provider.kind, provider.answer = "application/json", json.dumps(ANSWER).encode()
+    told = b'{"by":"[EMAIL]"}'
+    assert answer.content == (b"data: %b\n\n" % told if is_stream else told)
+
+
 def test_a_secret_on_a_plain_route_is_forbidden(guarded: Stack, provider: Recorder) -> None:
     provider.requests.clear()
     secret = "AKIAIOSFODNN7EXAMPLE"

@@ -105,7 +105,8 @@ def test_what_a_guard_objects_to_is_forbidden() -> None:
 def test_what_is_masked_goes_on_masked_in_body_and_query() -> None:
     exchange, _ = begun("open", "/o?q=my+card", content_type="application/x-www-form-urlencoded")
     action = settled(exchange.on_event(RequestBody(b"a=card&b=c")))
-    assert action == Forward(b"", b"a=%5Bc%5D&b=c", ((":path", "/o?q=my%20%5Bc%5D"),))
+    path = (":path", "/o?q=my%20%5Bc%5D")
+    assert action == Forward(b"", b"a=%5Bc%5D&b=c", (path,))
 
 
 def test_a_query_is_read_where_there_is_no_body() -> None:
@@ -165,7 +166,8 @@ def test_a_guard_for_a_key_reads_what_that_key_says_alone() -> None:
     assert exchange.is_over
     exchange, action = begun("free", "/f", authorization="Bearer k-ann", content_type=JSON)
     assert action == Strip(("authorization",))
-    assert settled(exchange.on_event(RequestBody(b'"card"'))) == Forward(b"", b'"[c]"')
+    action = settled(exchange.on_event(RequestBody(b'"card"')))
+    assert action == Forward(b"", b'"[c]"')
 
 
 def test_rules_are_asked_before_the_body_is_waited_for() -> None:

@@ -25,6 +25,7 @@ from extproc.events import (
     ResponseEnd,
     ResponseHeaders,
     Strip,
+    Unread,
     Watch,
 )
 from extproc.wire import Order, Said
@@ -346,6 +347,37 @@ def test_the_beginning_of_an_answer_is_asked_for_before_its_headers_go_on() -> N
     answer = encode(ResponseHeaders(200, "llm/a"), Watch(is_beginning=True))
     modes = type(answer.mode_override).BodySendMode
     assert answer.mode_override.response_body_mode == modes.Value("BUFFERED_PARTIAL")
+
+
+def test_all_of_an_answer_is_asked_for_as_it_comes() -> None:
+    answer = encode(ResponseHeaders(200, ""), Watch(is_flowing=True))
+    modes = type(answer.mode_override).BodySendMode
+    assert answer.mode_override.response_body_mode == modes.Value("FULL_DUPLEX_STREAMED")
+    assert answer.mode_override.response_trailer_mode == 1  # SEND
+
+
+@pytest.mark.parametrize("size", [0, 9, 70_000])
+def test_a_whole_answer_is_replaced_with_its_length(size: int) -> None:
+    answer = encode(ResponseBody(b"", True), Replace(b"x" * size, ("etag",)))
+    response = answer.response_body.response
+    (length,) = response.header_mutation.set_headers
+    assert (length.header.key, length.header.raw_value) == ("content-length", b"%d" % size)
+    assert list(response.header_mutation.remove_headers) == ["etag"]
+    assert response.body_mutation.body == b"x" * size
+
+
+@pytest.mark.parametrize("is_to_the_end", [False, True])
+@pytest.mark.parametrize("is_answered", [False, True])
+def test_a_body_may_not_be_shown_though_the_answer_is(
+    is_answered: bool, is_to_the_end: bool
+) -> None:
+    strip = Strip(("x",), unread=Unread(is_answered, is_to_the_end))
+    answer = encode(RequestHeaders({}, False), strip)
+    assert list(answer.request_headers.response.header_mutation.remove_headers) == ["x"]
+    mode = answer.mode_override
+    assert (mode.request_body_mode, mode.response_body_mode) == (0, 0)
+    assert mode.response_header_mode == (1 if is_answered else 2)  # SEND, SKIP
+    assert mode.response_trailer_mode == (1 if is_to_the_end else 2)
 
 
 def test_response_headers_say_which_tries_were_answered_with_a_failure() -> None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from gateway.model import Dialect
+from gateway.guards import Guarded
+from gateway.model import Dialect, Match, Route
 from xds_server.llm_answers import LlmAnswers, PassedAnswers
 from xds_server.python_messages import (
+    ALWAYS,
     STREAM_LOG,
     Caller,
+    answered,
     batch_messages,
     least,
     llm_messages,
@@ -193,3 +196,20 @@ def test_guards_of_mcp_read_answers() -> None:
     read = mcp_messages(mode, is_federated=False, is_known=False, is_read=True)
     assert [each.name for each in read[len(plain) :]] == ["response headers", "response body"]
     assert all(each.when == "where guards or rules read what the server says" for each in read[-2:])
+
+
+def test_answers_of_a_plain_route_are_shown_where_guards_may_read_them() -> None:
+    route = Route("r", (), Match((), None, None, (), ()), (), None, 0, 0, needs_identity=False)
+    shown = messages({**FULL, "response_trailer_mode": "SKIP"}, Caller.PLAIN)
+    assert [each.name for each in answered(route, shown, is_certain=True)][-1] == "response headers"
+    route = replace(route, guarded=Guarded(answers=True))
+    names = ["request headers", "request body", "response headers", "response body"]
+    for is_certain in (False, True):
+        found = answered(route, shown, is_certain=is_certain)
+        assert [each.name for each in found] == [*names, "response trailers"]
+        assert (found[2].is_certain, found[2].when == ALWAYS) == (is_certain, is_certain)
+        assert most(found) is None
+    held = messages(FULL, Caller.PLAIN)
+    judged = answered(replace(route, is_answer_judged=True), held, is_certain=False)
+    assert "rule" in judged[2].when
+    assert judged[-1] == held[-1]

@@ -54,7 +54,8 @@ def who_decides(gateway: Gateway, route: Route) -> EnvoyRules | AskPython:
     reasons = (
         *(["the audit log is written by Python"] if gateway.audit is not None else ()),
         *(["a limit counts its requests"] if route.is_limited else ()),
-        *(["guards read its requests"] if route.is_guarded else ()),
+        *(["guards read its requests"] if route.guarded.requests else ()),
+        *(["guards read its answers"] if route.guarded.answers else ()),
         *(["a listener of xds.resources may serve it"] if _is_served(gateway, route) else ()),
         *(["an external service is asked"] if route.external else ()),
         *(["people log in"] if route.login else ()),

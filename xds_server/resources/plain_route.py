@@ -51,12 +51,12 @@ def plain_route(
     """One route of the table; its name is the one that extproc sees. `rules`: Envoy decides;
     `logs_in`: where people log in; `limit_bytes`: of bodies, where guards read them."""
     policy = ext_proc.disabled()
-    held, answered = route.holds_places, route.is_answer_judged
-    if route.is_guarded:
+    held, answered = route.holds_places, route.is_answer_judged or route.guarded.answers
+    if route.guarded.requests:
         policy = ext_proc.route_bodies(
             route.name, limit_bytes, holds_places=held, is_answered=answered
         )
-    elif rules is None and (route.needs_identity or route.is_limited):
+    elif rules is None and (route.needs_identity or route.is_limited or route.guarded.answers):
         policy = ext_proc.headers_only(route.name, holds_places=held, is_answered=answered)
     per_filter = {names.EXT_PROC_FILTER: policy}
     if route.passes_tokens:

@@ -98,7 +98,7 @@ def _table(of: _Table, memo: Memo) -> Resource:
                 each,
                 decided.get(each.name),
                 logins.get(each.login),
-                of.limit_bytes if each.is_guarded else 0,
+                of.limit_bytes if each.guarded.requests else 0,
             )
             for each in routes
         )

@@ -143,6 +143,31 @@ def test_guards_of_plain_routes_read_bodies_and_queries(tmp_path: Path) -> None:
     assert tried(found, RequestBlock(route="open", path="/open", body={})).denied is None
 
 
+@pytest.mark.parametrize(
+    ("headers", "body", "status"),
+    [
+        ({}, {"a": ["forbidden"]}, 403),
+        ({"content-type": "text/plain"}, "forbidden", 403),
+        ({"content-type": "text/event-stream"}, "data: forbidden\n\n", 403),
+        ({"content-type": "text/plain; charset=latin1"}, "x", 502),
+        ({"content-type": "image/png"}, "forbidden", None),
+        ({}, {"a": "good"}, None),
+        ({}, None, None),
+    ],
+)
+def test_guards_of_plain_routes_read_answers(
+    tmp_path: Path, headers: dict[str, str], body: object, status: int | None
+) -> None:
+    file = tmp_path / "gateway.yaml"
+    guard = "{type: regex, patterns: [forbidden], phase: response, for: {route: open}}"
+    file.write_text(YAML.replace("guardrails: [", f"guardrails: [{guard}, "))
+    found = subject(file, {})
+    assert isinstance(found, Subject), found
+    response = ResponseBlock(headers=headers, body=body)
+    seen = tried(found, RequestBlock(route="open", path="/open"), response=response)
+    assert (None if seen.denied is None else seen.denied.status) == status
+
+
 def test_plain_routes_are_named(ours: Subject) -> None:
     docs = RequestBlock(route="docs", path="/docs/x", key="ann")
     assert tried(ours, docs).denied is None

@@ -26,6 +26,10 @@ guardrails:
         "{type: pii, action: mask, for: {route: r}}",
         '{type: webhook, url: "http://g.example", for: {route: r}}',
         "{type: max_length, characters: 5, for: {route: r}}",
+        "{type: regex, patterns: [x], phase: both, for: {route: r}}",
+        "{type: secrets, phase: response, scope: [assistant], for: {route: r}}",
+        "{type: secrets, action: tokenise, for: {route: r}}",
+        "{type: injection, phase: both, for: {route: open}}",
     ],
 )
 def test_guards_that_can_judge_are_taken(guard: str) -> None:
@@ -36,9 +40,11 @@ def test_guards_that_can_judge_are_taken(guard: str) -> None:
     ("guard", "path"),
     [
         ("{type: json_schema, schema: {}, for: {route: r}}", "guardrails.0.type"),
-        ("{type: regex, patterns: [x], phase: both, for: {route: r}}", "guardrails.0.phase"),
-        ("{type: secrets, phase: response, for: {route: r}}", "guardrails.0.phase"),
-        ("{type: secrets, action: tokenise, for: {route: r}}", "guardrails.0.action"),
+        ("{type: injection, phase: response, for: {route: open}}", "guardrails.0"),
+        (
+            "{type: regex, patterns: [x], phase: both, scope: [reasoning], for: {route: r}}",
+            "guardrails.0.scope",
+        ),
         ("{type: regex, patterns: [x], scope: [system], for: {route: r}}", "guardrails.0.scope"),
         ('{type: regex, patterns: [x], for: {route: r, model: "*"}}', "guardrails.0.for.model"),
         ("{type: regex, patterns: [x], for: {route: no}}", "guardrails.0.for.route"),
@@ -69,6 +75,27 @@ def test_routes_are_read_whose_requests_a_guard_may_be_for(who: str, guarded: li
     )
     assert not isinstance(config, tuple), config
     gateway = resolve(config)
-    assert [each.name for each in gateway.routes if each.is_guarded] == guarded
+    assert [each.name for each in gateway.routes if each.guarded.requests] == guarded
+    assert not any(each.guarded.answers for each in gateway.routes)
     assert len(gateway.route_guards) == bool(guarded)
     assert len(gateway.guards) == (not guarded)
+
+
+@pytest.mark.parametrize(
+    ("guard", "requests", "answers"),
+    [
+        ("type: pii, phase: request", True, False),
+        ("type: pii, phase: response", False, True),
+        ("type: pii, phase: both", True, True),
+        ("type: pii, action: tokenise", True, True),
+        ("type: pii, action: tokenise, mode: audit", True, False),
+    ],
+)
+def test_answers_are_read_where_a_guard_may_be_for_them(
+    guard: str, requests: bool, answers: bool
+) -> None:
+    config = load(YAML % f"{{{guard}, for: {{route: r}}}}", file="a.yaml", environment={})
+    assert not isinstance(config, tuple), config
+    route, other, _ = resolve(config).routes
+    assert route.guarded == (requests, answers)
+    assert not any(other.guarded)
