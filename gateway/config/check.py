@@ -72,6 +72,7 @@ from gateway.config.scalars import host_and_port
 from gateway.config.schema import Config
 from gateway.config.shaping_meaning import mirrors_lead_somewhere
 from gateway.config.tiers import tiers
+from gateway.config.unread import unread_by_guards
 from gateway.config.written import Written
 from gateway.config.xds_rules import (
     group_gateways_are_known,
@@ -474,6 +475,7 @@ def _weak_credentials(config: Config) -> Iterator[Finding]:
 
 
 WARNINGS: tuple[Callable[[Config], Iterable[Finding]], ...] = (
+    unread_by_guards,
     unauthorized_guards,
     parallel_guards,
     plain_services,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,6 +52,42 @@ def config(tmp_path: Path, limit: str, per: str = "day") -> Path:
     file = tmp_path / "gateway.yaml"
     file.write_text(TIGHT.format(limit=limit, per=per))
     return file
+
+
+def test_prices_are_replaced_while_calls_are_served(serve: Serve, tmp_path: Path) -> None:
+    """The file of prices alone is written anew; a broken one changes nothing."""
+    file, prices = config(tmp_path, "5 USD"), tmp_path / "prices.json"
+    text = file.read_text()
+    own = "  prices: {demo-a: {input: 1, output: 2}, demo-b: {input: 3, output: 6}}\n"
+    assert own in text
+    file.write_text(text.replace(own, "  price_files: [prices.json]\n"))
+
+    def price(input_price: int, output_price: int) -> None:
+        row = {"input": input_price, "output": output_price}
+        new = tmp_path / "prices.new"
+        new.write_text(json.dumps({"demo-a": row, "demo-b": row}))
+        new.replace(prices)
+
+    price(1, 2)
+    with serve(file, tmp_path / "state") as stack:
+
+        def costs(each_input: int, each_output: int) -> bool:
+            """Of the next call."""
+            before = spent(stack, "tight")[0]
+            usage = stack.chat({"model": "demo-a", "messages": ASK}).json()["usage"]
+            eventually(lambda: spent(stack, "tight")[0] > before, "booked")
+            booked = spent(stack, "tight")[0] - before
+            read, written = usage["prompt_tokens"], usage["completion_tokens"]
+            assert booked in [read * at * 1000 + written * 2 * at * 1000 for at in (1, 10)]
+            return bool(booked == read * each_input * 1000 + written * each_output * 1000)
+
+        processes = (stack.workers(), stack.envoys())
+        assert costs(1, 2)
+        price(10, 20)
+        eventually(lambda: costs(10, 20), "the new prices count", seconds=10)
+        prices.write_text("{")
+        assert costs(10, 20)
+        assert (stack.workers(), stack.envoys()) == processes
 
 
 def cost(usage: dict[str, int]) -> int:

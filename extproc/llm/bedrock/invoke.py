@@ -22,7 +22,7 @@ from extproc.llm.counts import MOST_TOKENS, count
 from extproc.llm.dialect import Call, ErrorAnswer
 from extproc.llm.faults import unreadable, wrong_type
 from extproc.llm.reserving import body_tokens
-from extproc.llm.shapes import FREE
+from extproc.llm.shapes import Fields, Messages, Parts
 from extproc.protocols import json_spans
 from extproc.protocols.event_stream import BrokenMessage, MessageDecoder
 from extproc.protocols.json_spans import InvalidJson
@@ -41,6 +41,13 @@ _LIMITS: Mapping[str, tuple[str, ...]] = {
     "textGenerationConfig": ("maxTokenCount",),  # Titan
     "inferenceConfig": ("maxTokens", "max_new_tokens"),  # Nova
 }
+_PARTS = Parts({})
+_CONTENT = Parts({"content": _PARTS, "toolResult": {"content": _PARTS}})
+_SHAPE: Fields = {
+    "messages": Messages({"role": frozenset[str](), "content": _CONTENT}),
+    "system": _PARTS,
+}
+"""All is read. Where the texts of several parts are one, as Claude, Nova and others have it."""
 _CHOICES = ("n", "num_generations", "numResults")
 _METRICS = "amazon-bedrock-invocationMetrics"
 _COUNT_HEADERS = "x-amzn-bedrock-"
@@ -76,11 +83,11 @@ class InvokeReading:
         return Call(model, is_stream, document, len(body), limit, max(choices, default=1))
 
     def texts(self, document: Mapping[str, object]) -> tuple[str, ...] | Deny:
-        texts = walk.read_texts(document, FREE)
+        texts = walk.read_texts(document, _SHAPE)
         return texts if isinstance(texts, Deny) else texts + tuple(_attached_texts(document))
 
     def reword(self, body: bytes, rewording: Rewording) -> Reworded | Deny:
-        reworded = walk.reworded(body, FREE, rewording)
+        reworded = walk.reworded(body, _SHAPE, rewording)
         if isinstance(reworded, Deny):
             return reworded
         attached = tuple(_attached_texts(json_spans.decode(body)))

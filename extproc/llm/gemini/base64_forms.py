@@ -9,6 +9,7 @@ import base64
 import binascii
 
 _NO_TEXT = ("image/", "audio/", "video/", "application/pdf")
+_TEXT = ("image/svg",)
 
 
 def standard(data: str) -> str:
@@ -20,14 +21,16 @@ def standard(data: str) -> str:
 
 
 def text_of(blob: object) -> str | None:
-    """What an `inlineData` says, unless it is an image, sound, a video or a PDF."""
+    """What an `inlineData` says, unless it is an image, sound, a video or a PDF: also where it does
+    not say what it is."""
     if type(blob) is not dict:
         return None
     media_type = blob.get("mimeType", blob.get("mime_type"))
     data = blob.get("data")
-    if type(media_type) is not str or type(data) is not str:
+    if type(data) is not str:
         return None
-    if media_type.lower().startswith(_NO_TEXT):
+    kind = media_type.strip().lower() if type(media_type) is str else ""
+    if kind.startswith(_NO_TEXT) and not kind.startswith(_TEXT):
         return None
     return decoded(data)
 

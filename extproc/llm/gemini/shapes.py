@@ -28,7 +28,7 @@ _MEDIA_TYPES = frozenset(
 """The usual ones. Others are read, as all that a client may choose."""
 
 _BLOB: Fields = {"mimeType": _MEDIA_TYPES, "data": Unread.STRING, "displayName": FREE}
-_FILE: Fields = {"mimeType": _MEDIA_TYPES, "fileUri": FREE, "displayName": FREE}
+_FILE: Fields = {"mimeType": _MEDIA_TYPES, "fileUri": Unread.DATA_URL, "displayName": FREE}
 _FUNCTION_CALL: Fields = {"id": Unread.STRING, "name": FREE, "args": FREE}
 _FUNCTION_RESPONSE: Fields = {
     "id": Unread.STRING,

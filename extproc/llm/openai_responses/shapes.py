@@ -87,7 +87,7 @@ PARTS = Parts(
         "detail": frozenset({"auto", "low", "high", "original"}),
         "file_id": Unread.STRING,
         "file_data": Unread.FILE,
-        "file_url": FREE,
+        "file_url": Unread.DATA_URL,
         "filename": FREE,
         "input_audio": {"data": Unread.STRING, "format": frozenset({"wav", "mp3"})},
         "prompt_cache_breakpoint": {

@@ -14,6 +14,7 @@ from extproc.llm.dialect import Call, Reading
 from extproc.llm.others import kinds
 from extproc.llm.others.kinds import Kind
 from extproc.llm.others.reading import JsonReading, call_of
+from extproc.llm.shapes import Attachment
 from extproc.protocols import bodies, json_spans, multipart
 from extproc.protocols.multipart import BadMultipart, Part
 from extproc.rewording import Reworded, Rewording
@@ -70,6 +71,7 @@ class FormReading(JsonReading):
             else:
                 rewording.fixed(part.filename)
                 rewording.fixed(part.content_type)
+                rewording.fixed(_unexpected(self.kind, body, part))
         reworded = JsonReading.reword(self, json_spans.encode(document), rewording)
         if isinstance(reworded, Deny):
             return reworded
@@ -84,7 +86,7 @@ class FormReading(JsonReading):
             fault = _name_fault(self.kind, part, document)
             if fault is not None:
                 return fault
-            value = _value(body, part)
+            value = _value(self.kind, body, part)
             if isinstance(value, Deny):
                 return value
             _add(document, part.name, value)
@@ -117,10 +119,12 @@ def _name_fault(kind: Kind, part: Part, before: Mapping[str, object]) -> Deny | 
     return None
 
 
-def _value(body: bytes, part: Part) -> object:
+def _value(kind: Kind, body: bytes, part: Part) -> object:
     if part.filename is not None:
         size = part.end - part.start
-        return {"filename": part.filename, "content_type": part.content_type, "bytes": size}
+        file = {"filename": part.filename, "content_type": part.content_type, "bytes": size}
+        text = _unexpected(kind, body, part)
+        return {**file, "text": text} if text else file
     said = multipart.text(body, part)
     if part.name == "stream":
         flag = _FLAGS.get(said)
@@ -130,6 +134,16 @@ def _value(body: bytes, part: Part) -> object:
             return faults.wrong_value(part.name, "must be an integer")
         return int(said)
     return said
+
+
+def _unexpected(kind: Kind, body: bytes, part: Part) -> str:
+    """What a file says that comes as a field which is none of files; empty: nothing in text."""
+    if type(kind.shape.get(part.name)) is Attachment:
+        return ""
+    try:
+        return body[part.start : part.end].decode()
+    except UnicodeDecodeError:
+        return ""
 
 
 def _unreadable(error: BadMultipart) -> Deny:

@@ -71,8 +71,8 @@ _IMAGE: Fields = {
         "response_format",
         "size",
         "stream",
-        "style",
     ),
+    "style": frozenset({"natural", "vivid"}),
     **dict.fromkeys(("prompt", "safety_identifier", "svg", "user"), FREE),
 }
 IMAGE_GENERATIONS: Fields = _IMAGE

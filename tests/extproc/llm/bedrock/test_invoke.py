@@ -73,6 +73,25 @@ def test_a_path_without_a_model_is_refused() -> None:
     assert isinstance(INVOKE_READING.decode(b"{}", "", is_stream=False), Deny)
 
 
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"messages": [{"role": "user", "content": [{"type": "text", "text": "zeb"},
+                                                   {"type": "text", "text": "ra"}]}]},
+        {"messages": [{"role": "user", "content": [{"text": "zeb"}, {"text": "ra"}]}]},
+        {"system": [{"text": "zeb"}, {"text": "ra"}], "messages": []},
+        {"messages": [{"role": "user", "content": [
+            {"type": "tool_result", "content": [{"text": "zeb"}, {"text": "ra"}]}]}]},
+        {"messages": [{"role": "user", "content": [
+            {"toolResult": {"content": [{"text": "zeb"}, {"text": "ra"}]}}]}]},
+    ],
+)  # fmt: skip
+def test_what_is_one_text_to_a_model_is_read_as_one(document: dict[str, object]) -> None:
+    texts = INVOKE_READING.texts(document)
+    assert not isinstance(texts, Deny)
+    assert {"zeb", "ra", "zebra"} <= set(texts)
+
+
 def test_everything_is_text() -> None:
     texts = INVOKE_READING.texts({"prompt": "a", "b": [{"c": "d"}, 5], "role": "user"})
     assert texts == ("prompt", "a", "b", "c", "d", "5", "role", "user")

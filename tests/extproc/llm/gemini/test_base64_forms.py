@@ -24,11 +24,20 @@ def test_texts_are_read_back(text: str) -> None:
     assert text_of({"mime_type": "application/x-python", "data": encoded(text)}) == text
 
 
+def test_what_may_be_text_is_read() -> None:
+    for kind in (
+        {},
+        {"mimeType": None},
+        {"mimeType": "image/svg+xml"},
+        {"mimeType": " TEXT/PLAIN"},
+    ):
+        assert text_of({**kind, "data": "QUJD"}) == "ABC"
+
+
 def test_what_is_no_text_is_not_read() -> None:
     assert text_of({"mimeType": "image/png", "data": "QUJD"}) is None
     assert text_of({"mimeType": "application/pdf", "data": "QUJD"}) is None
     assert text_of({"mimeType": "text/plain", "data": 1}) is None
-    assert text_of({"data": "QUJD"}) is None
     assert text_of("QUJD") is None
     assert decoded("ü") is None
     assert decoded("A") is None

@@ -134,6 +134,14 @@ def test_texts_in_base64_are_read_too() -> None:
         assert encoded("a secret") not in texts
 
 
+def test_a_document_in_the_place_of_an_address_is_read() -> None:
+    url = f"data:text/plain;base64,{encoded('a secret')}"
+    for part in ({"fileData": {"fileUri": url}}, {"file_data": {"file_uri": url}}):
+        texts = READING.texts({"contents": [{"parts": [part]}]})
+        assert isinstance(texts, tuple)
+        assert "a secret" in texts
+
+
 def test_texts_are_reworded_in_the_spelling_of_the_body() -> None:
     body = json.dumps(
         {

@@ -16,6 +16,15 @@ def texts(document: dict[str, object]) -> tuple[str, ...]:
     return found
 
 
+def test_a_document_in_the_place_of_an_address_is_read() -> None:
+    part = {"type": "input_file", "file_url": "data:text/plain,a%20secret"}
+    assert "a secret" in texts({"input": [{"role": "user", "content": [part]}]})
+    url = {"type": "input_file", "file_url": "https://example.com/secret.pdf"}
+    assert "https://example.com/secret.pdf" in texts(
+        {"input": [{"role": "user", "content": [url]}]}
+    )
+
+
 def test_everything_that_a_model_would_read_is_a_text() -> None:
     document = {
         "model": "fast",

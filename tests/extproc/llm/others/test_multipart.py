@@ -103,6 +103,24 @@ def test_texts_are_reworded(read: FormReading) -> None:
     assert "say [x]" in reworded.texts
 
 
+def test_a_file_where_a_text_is_meant_is_read_as_one() -> None:
+    read = EVERY["edits"]
+    files = [
+        ("image", ("a.png", b"\x89PNG", "image/png")),
+        ("mask", ("secret mask", b"of a secret", "text/plain")),
+        ("negative_prompt", ("p.txt", b"no secret words", "application/octet-stream")),
+        ("more", ("b", b"\xff\x00", "application/octet-stream")),
+    ]
+    body, content_type = form({"model": "m", "prompt": "a"}, files)
+    texts = read.texts(decoded(read, body, content_type).document)
+    assert not isinstance(texts, Deny)
+    assert "no secret words" in texts
+    assert "of a secret" not in texts  # files are never decoded
+    masking = Masking()
+    assert isinstance(read.reword(body, masking), Reworded)
+    assert "no secret words" in masking.said
+
+
 def test_a_new_text_cannot_end_its_part() -> None:
     body, content_type = form(FIELDS)
     boundary = content_type.partition("boundary=")[2]

@@ -24,6 +24,12 @@ def test_what_is_not_known_is_read(shape: Fields) -> None:
     assert found == ("unheard_of", "deep", SECRET)
 
 
+def test_a_style_is_a_word_of_the_api_or_a_text() -> None:
+    for name in ("IMAGE_GENERATIONS", "IMAGE_EDITS"):
+        assert texts.texts({"style": "vivid"}, EVERY[name]) == ()
+        assert texts.texts({"style": SECRET}, EVERY[name]) == (SECRET,)
+
+
 @pytest.mark.parametrize(
     ("name", "field"),
     [
