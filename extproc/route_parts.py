@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from html import unescape
 from typing import Final, NamedTuple, TypeAlias
 from urllib.parse import quote, unquote
 
 from extproc.protocols import json_spans, multipart
+from extproc.protocols.escapes import without_references
 from extproc.protocols.multipart import BadMultipart, Part
 
 MOST_PARTS: Final = 1000
@@ -256,5 +256,5 @@ def _other_readings(file: File) -> list[str]:
     if file.is_extended:
         return []
     bare = _ESCAPE.sub(r"\1", file.said)
-    readings = (unescape(file.said), bare, unquote(file.said), unquote(bare))
+    readings = (without_references(file.said), bare, unquote(file.said), unquote(bare))
     return [each for each in dict.fromkeys(readings) if each != file.said]

@@ -8,6 +8,7 @@ a form as the query does (WHATWG URL, "application/x-www-form-urlencoded"), one 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from enum import Enum, auto
 from typing import Final, NamedTuple, TypeAlias
@@ -16,7 +17,7 @@ from urllib.parse import quote, unquote_plus
 from extproc import route_parts
 from extproc.llm import texts as walk
 from extproc.llm.shapes import FREE, Fields
-from extproc.protocols import json_spans
+from extproc.protocols import escapes, json_spans
 from extproc.protocols.json_spans import DuplicateKey, InvalidJson, TooComplex, TooDeep
 from extproc.protocols.multipart import BadMultipart
 from extproc.rewording import Reworded, Rewording
@@ -31,6 +32,11 @@ _FORM: Final = "application/x-www-form-urlencoded"
 _MULTIPART: Final = "multipart/"
 _TEXTS: Final = frozenset({"application/graphql", "application/xml", "application/yaml"})
 _CHARSETS: Final = frozenset({"", "us-ascii", "utf-8", "utf8"})
+_DECLARED: Final = re.compile(r"[\ufeff\s]*<\?xml\b[^>]*?\bencoding\s*=\s*[\"']?([^\"'\s?>]*)")
+_LIKE_ASCII: Final = re.compile(
+    r"utf-?8|(us-)?ascii|iso-?8859-[0-9]+|latin-?[0-9]+|windows-125[0-9]"
+)
+"""Encodings in which all of ASCII is what it is in ours, and nothing else is."""
 
 
 class Form(Enum):
@@ -134,10 +140,10 @@ def _body(said: Said) -> bytes | None:
     if said.form is Form.FIELDS:
         return json_spans.encode(_pairs(_decoded(said.body), "form"))
     if said.form is Form.TEXT:
-        return json_spans.encode(_decoded(said.body))
+        return json_spans.encode(_undeclared(_decoded(said.body)))
     found = _found(said.body)
     if found is Form.TEXT:
-        return json_spans.encode(said.body.decode())
+        return json_spans.encode(_undeclared(said.body.decode()))
     return said.body if found is Form.JSON else None
 
 
@@ -194,6 +200,14 @@ def _decoded(body: bytes) -> str:
         raise Unreadable("the body is not utf-8") from None
 
 
+def _undeclared(text: str) -> str:
+    """A text that is no XML which says that it is to be read in another way."""
+    found = _DECLARED.match(text)
+    if found is not None and not _LIKE_ASCII.fullmatch(found[1].lower()):
+        raise Unreadable(f"its XML says the encoding {found[1][:32]!r}")
+    return text
+
+
 def _pairs(text: str, what: str) -> list[dict[str, str]]:
     """Each member of a query, or a form, as an object: a name may come twice."""
     try:
@@ -211,19 +225,28 @@ def said_in(document: Mapping[str, object]) -> tuple[str, ...]:
 
 
 def texts_of(document: bytes) -> tuple[str, ...] | Deny:
-    """All that it says, in order."""
+    """All that it says, in order; then what it says in escapes."""
     try:
-        return said_in(json_spans.decode(document))
+        found = said_in(json_spans.decode(document))
     except InvalidJson as error:
         return unreadable(str(error))
+    if not escapes.may_have_others(document):
+        return found
+    return (*found, *escapes.others(found))
 
 
 def reword(document: bytes, rewording: Rewording) -> Reworded | Deny:
-    """The document with other texts."""
+    """The document with other texts. What they say in escapes is not changed."""
     try:
-        return walk.reword(document, SHAPE, rewording)
+        found = walk.reword(document, SHAPE, rewording)
     except InvalidJson as error:
         return unreadable(str(error))
+    if not escapes.may_have_others(document):
+        return found
+    others = escapes.others(found.texts)
+    for each in others:
+        rewording.fixed(each)
+    return Reworded(found.values, (*found.texts, *others))
 
 
 def said_by(before: bytes, after: bytes, said: Said) -> Said:

@@ -26,6 +26,9 @@ from extproc.verdict import Deny
 class Masking:
     """Says `[m]` for each `bad`."""
 
+    def __init__(self) -> None:
+        self.kept: list[str] = []
+
     def text(self, text: str) -> str:
         return text.replace("bad", "[m]")
 
@@ -33,7 +36,7 @@ class Masking:
         return pieces
 
     def fixed(self, text: str) -> None:
-        """A name."""
+        self.kept.append(text)
 
 
 def masked(said: Said) -> Said:
@@ -108,6 +111,8 @@ def test_all_that_a_request_says_is_read(
         Said("", b'{"a": 1, "a": 2}', Form.UNSAID),
         Said("", b"\xff", Form.TEXT),
         Said("", b"a=%ff", Form.FIELDS),
+        Said("", b'<?xml version="1.0" encoding="UTF-7"?><a>+AGI-ad</a>', Form.TEXT),
+        Said("", b"\xef\xbb\xbf <?xml encoding='IBM037'?><a/>", Form.UNSAID),
         Said("a=%ff", b"", None),
     ],
 )
@@ -144,6 +149,24 @@ def test_what_is_masked_is_said_as_it_was(said: Said, new: Said) -> None:
 def test_what_is_not_masked_stays_as_it_was_written() -> None:
     said = Said("a=b+c&&d", json.dumps({"a": [1.0, "x"]}, indent=3).encode(), Form.JSON)
     assert masked(said) == said
+
+
+def test_what_a_text_says_in_escapes_is_read_and_not_changed() -> None:
+    said = Said("", b'{"a": "b\\u0061d, bad", "n": NaN}', Form.TEXT)
+    document = document_of(said)
+    found = texts_of(document)
+    assert not isinstance(found, Deny)
+    assert found[-1] == '{"a": "bad, bad", "n": NaN}'
+    masking = Masking()
+    reworded = reword(document, masking)
+    assert not isinstance(reworded, Deny)
+    assert masking.kept[-1] == reworded.texts[-1] == '{"a": "bad, [m]", "n": NaN}'
+    assert masked(said).body == b'{"a": "b\\u0061d, [m]", "n": NaN}'
+
+
+def test_a_declaration_of_xml_may_say_what_changes_nothing() -> None:
+    body = b'<?xml version="1.0" encoding="ISO-8859-1" standalone="yes"?><a>bad</a>'
+    assert masked(Said("", body, Form.TEXT)).body == body.replace(b"bad", b"[m]")
 
 
 def test_json_in_a_text_that_is_nested_too_deeply_is_refused() -> None:
