@@ -315,6 +315,10 @@ class ServiceUnavailable(Exception):
     """A service cannot be reached, is too late, or does not speak as it should."""
 
 
+class AskedBack(ServiceUnavailable):
+    """It asks the client something before it answers; here is none."""
+
+
 class Asked(Struct, frozen=True):
     """A request to an MCP server, or to the hub."""
 
@@ -323,6 +327,8 @@ class Asked(Struct, frozen=True):
     path: str
     headers: tuple[tuple[str, str], ...]
     body: bytes
+    is_clients: bool = False
+    """The server may ask the client back (`AskedBack`); else that is passed over."""
 
 
 class Answered(Struct, frozen=True):

@@ -14,7 +14,7 @@ from typing import TypeAlias
 import h11
 import msgspec
 
-from extproc.ports import Answered, Asked, Posted, Returned, ServiceUnavailable
+from extproc.ports import Answered, Asked, AskedBack, Posted, Returned, ServiceUnavailable
 from extproc.protocols.sse import EventTooLarge, SseDecoder
 from gateway import names
 
@@ -54,7 +54,7 @@ class ServiceClient:
         """Of an event stream, the message that answers. Raises `ServiceUnavailable`."""
         try:
             async with asyncio.timeout(timeout_seconds):
-                return await self._ask_one(_spoken(cluster, asked))
+                return await self._ask_one(_spoken(cluster, asked), asked.is_clients)
         except TimeoutError:
             raise ServiceUnavailable(f"no answer within {timeout_seconds:g} s") from None
         except (OSError, EOFError, h11.ProtocolError, EventTooLarge) as error:
@@ -66,14 +66,14 @@ class ServiceClient:
         while self._idle:
             self._idle.pop().writer.close()
 
-    async def _ask_one(self, spoken: _Spoken) -> Answered:
+    async def _ask_one(self, spoken: _Spoken, is_clients: bool) -> Answered:
         while self._idle:
             kept = self._idle.pop()
             if kept.reader.at_eof() or kept.writer.is_closing():
                 kept.writer.close()
                 continue
-            return await self._ask(kept, spoken)
-        return await self._ask(await self._connect(), spoken)
+            return await self._ask(kept, spoken, is_clients)
+        return await self._ask(await self._connect(), spoken, is_clients)
 
     async def _connect(self) -> _Connection:
         if self._address.startswith("unix:"):
@@ -84,12 +84,12 @@ class ServiceClient:
             reader, writer = await asyncio.open_connection(host.strip("[]"), int(port))
         return _Connection(reader, writer, h11.Connection(h11.CLIENT, _CHUNK_LIMIT))
 
-    async def _ask(self, to: _Connection, spoken: _Spoken) -> Answered:
+    async def _ask(self, to: _Connection, spoken: _Spoken, is_clients: bool) -> Answered:
         is_kept = False
         try:
             to.writer.write(b"".join(to.state.send(event) or b"" for event in spoken))
             await to.writer.drain()
-            found = await _answer(to)
+            found = await _answer(to, is_clients)
             is_kept = to.state.our_state is h11.DONE and to.state.their_state is h11.DONE
             return found
         finally:  # also when it is too late: what comes then is nobody's answer
@@ -114,7 +114,7 @@ def _spoken(cluster: str, asked: Asked) -> _Spoken:
     return request, h11.Data(asked.body), h11.EndOfMessage()
 
 
-async def _answer(of: _Connection) -> Answered:
+async def _answer(of: _Connection, is_clients: bool) -> Answered:
     status, headers, size = 0, dict[str, str](), 0
     pieces: list[bytes] = []
     stream: SseDecoder | None = None
@@ -130,8 +130,11 @@ async def _answer(of: _Connection) -> Answered:
                 stream = SseDecoder(LARGEST_ANSWER_BYTES)
         elif isinstance(event, h11.Data) and stream is not None:
             for each in stream.feed(bytes(event.data)):
-                if _is_answer(each.data):
+                form = _form_of(each.data)
+                if form.is_answer:
                     return Answered(status, headers, each.data)
+                if is_clients and form.is_question:
+                    raise AskedBack("it asks something before it answers")
         elif isinstance(event, h11.Data):
             pieces.append(bytes(event.data))
             size += len(event.data)
@@ -149,13 +152,22 @@ class _Form(msgspec.Struct):
     id: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
     method: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
 
+    @property
+    def is_answer(self) -> bool:
+        return self.id is not msgspec.UNSET and self.method is msgspec.UNSET
+
+    @property
+    def is_question(self) -> bool:
+        """A request, other than whether anybody is there."""
+        is_request = self.id is not msgspec.UNSET and self.method is not msgspec.UNSET
+        return is_request and self.method != b'"ping"'
+
 
 _form = msgspec.json.Decoder(_Form)
 
 
-def _is_answer(data: bytes) -> bool:
+def _form_of(data: bytes) -> _Form:
     try:
-        form = _form.decode(data)
+        return _form.decode(data)
     except msgspec.DecodeError:
-        return False
-    return form.id is not msgspec.UNSET and form.method is msgspec.UNSET
+        return _Form()

@@ -52,6 +52,8 @@ class Answer(Struct, frozen=True):
     """What it calls the session that began with it."""
     why: str = ""
     """It gave no answer, for people."""
+    is_question: bool = False
+    """That is since it wants to ask the client something first."""
 
     @property
     def code(self) -> int:

@@ -33,10 +33,14 @@ CAPABILITIES: Final = frozenset(QUESTIONS.values())
 STATE_PREFIX: Final = "dmr."
 """What a state of ours begins with."""
 
+BOUND_PREFIX: Final = "dmt."
+"""What the state of a server begins with whose name it says."""
+
 _ANSWERS: Final[Path] = ("params", "inputResponses")
 _STATE: Final[Path] = ("params", "requestState")
 _ELICITATION: Final[Path] = ("elicitationId",)
 _OWN_ID: Final = "round:"
+_INPUT: Final = b"input_required"
 
 
 class Envelope(Struct, frozen=True):
@@ -194,6 +198,34 @@ def answers(body: bytes) -> dict[str, bytes]:
 def is_ours(message: Message) -> bool:
     """Whether it goes on with a call that waits in the hub, as it says."""
     return message.text("requestState").startswith(STATE_PREFIX)
+
+
+def bound(result: bytes, server: str) -> bytes:
+    """A result that asks for input, whose state says which server it is for; all others as they
+    are. Whoever makes up a state asks that server, as they can in any case."""
+    asked = wanted(jsonrpc.result(jsonrpc.NO_ID, result)) if _INPUT in result else None
+    if asked is None or (asked.state and not asked.state.startswith(b'"')):
+        return result
+    own = msgspec.json.decode(asked.state, type=str) if asked.state else ""
+    said = messages.text(f"{BOUND_PREFIX}{server}/{own}")
+    return json_spans.replace_at(result, {_STATE[1:]: said})
+
+
+def unbound(message: Message) -> tuple[str, Message] | None:
+    """The server that a state names, and the message with that server's own; None: it names
+    none."""
+    state = message.text("requestState")
+    if not state.startswith(BOUND_PREFIX):
+        return None
+    server, _, own = state.removeprefix(BOUND_PREFIX).partition("/")
+    if own:
+        body = messages.rewritten(message.body, {_STATE: messages.text(own)})
+    else:
+        params = json_spans.value_at(message.body, _STATE[:1]) or b"{}"
+        body = messages.rewritten(message.body, {_STATE[:1]: json_spans.remove(params, _STATE[1:])})
+    read = messages.read(body)
+    assert isinstance(read, Message), "its state alone has changed"
+    return server, read
 
 
 def with_id(answer: bytes, raw_id: bytes) -> bytes:

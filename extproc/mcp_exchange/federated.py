@@ -306,7 +306,20 @@ class FederatedTalk:
     def _by_uri(self, message: Message, whose: Whose) -> Answering:
         if not named(message):
             return fault(message.fault(INVALID_PARAMS, _UNNAMED, 200))
+        if whose.is_sessionless and (again := rounds.unbound(message)) is not None:
+            server, inner = again
+            if server not in self._caller.view.servers:
+                return fault(unknown(message))
+            return self._in_turn(inner, whose, (Target(server, named(inner)),))
         return self._routed(message, whose, _OF_URIS, found_by_uri)
+
+    def _in_turn(self, message: Message, whose: Whose, targets: _Found) -> Answering:
+        def go(passed: Message, target: Target) -> Answering:
+            is_renamed = target.name != named(passed)
+            changes = {place(passed): messages.text(target.name)} if is_renamed else {}
+            return self._direct(passed, whose, target, changes)
+
+        return in_turn(self._caller, whose, message, targets, go)
 
     def _by_task(self, message: Message, whose: Whose) -> Answering:
         found = ids.inward_name(message.task_id)
@@ -337,7 +350,7 @@ class FederatedTalk:
             found = consenting.refusal(self._caller, message, targets)
             return self._consent(message, whose, found) if isinstance(found, str) else found
         if len(known) > 1:
-            return in_turn(self._caller, whose, message, known)
+            return self._in_turn(message, whose, tuple(known))
         target = known[0]
         call = call_of(message, target.server, target.name, self._caller.view.name)
         changes: dict[Path, bytes] = {}

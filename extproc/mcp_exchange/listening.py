@@ -14,7 +14,7 @@ import msgspec
 
 from extproc.events import Action, Direct
 from extproc.facts import McpCall
-from extproc.mcp import headers, messages
+from extproc.mcp import headers, messages, requests
 from extproc.mcp.jsonrpc import INTERNAL_ERROR, INVALID_PARAMS
 from extproc.mcp.lists import ListKind
 from extproc.mcp.messages import Message
@@ -101,7 +101,8 @@ async def _sessions(
         if not headers.is_modern(session.revision):
             for own in owned.get(name, ()):
                 params = b'{"uri":%s}' % messages.text(own)
-                await federation.ask_in_turn(whose, [(served, "", params)], _SUBSCRIBE)
+                asked = requests.asked(served, session, _SUBSCRIBE, params, whose.client)
+                await federation.replay(served, asked)
     return found
 
 

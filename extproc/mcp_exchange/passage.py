@@ -46,6 +46,7 @@ from extproc.mcp_serving.whose import Whose
 from extproc.ports import Asked
 from extproc.protocols.json_spans import Path
 from extproc.protocols.sse import EventTooLarge
+from extproc.verdict import Deny
 from gateway import names
 from gateway.mcp import ToolTerms
 
@@ -54,6 +55,12 @@ logger = logging.getLogger(__name__)
 _EVENTS: Final = "text/event-stream"
 _LENGTH: Final = "content-length"
 _OF_MODERN: Final = (headers.METHOD, headers.NAME)
+_ASKS: Final = Deny(
+    409,
+    "asked_anew",
+    "the server was restarted, and asks the user something before it answers, which this call "
+    "cannot pass on: it was called off, after what it has done until then, and can be made again",
+)
 _SERVERS_FAULT: Final = "dragoman_mcp_event_too_large"
 
 
@@ -298,15 +305,21 @@ class Passage:
             return Respond(502, JSON, body, "dragoman_mcp_session_lost")
         return await self._once_more(served, session, self._caller.tokens.get(served.name, ""))
 
+    def worded(self, served: Served, session: ServerSession, token: str) -> tuple[Served, Asked]:
+        """The message as we send it ourselves, and where: the hub is asked as a server is."""
+        head = requests.head(served, session, self._message.method)
+        if not self._is_bridged:
+            return served, Asked("POST", served.path, head, self._body, is_clients=True)
+        head = (*head, self._enveloped(token))
+        return (
+            replace(served, cluster=names.HUB_CLUSTER),
+            Asked("POST", names.HUB_ROUNDS, head, self._body),
+        )
+
     async def _once_more(self, served: Served, session: ServerSession, token: str) -> Action:
         """The message is sent again by us, and its answer told."""
         federation, message = self._caller.serving.federation, self._message
-        head = requests.head(served, session, message.method)
-        asked = Asked("POST", served.path, head, self._body)
-        if self._is_bridged:
-            named = self._enveloped(token)
-            asked = replace(asked, path=names.HUB_ROUNDS, headers=(*head, named))
-            served = replace(served, cluster=names.HUB_CLUSTER)
+        served, asked = self.worded(served, session, token)
         answer = await federation.replay(served, asked)
         if message.raw_id == jsonrpc.NO_ID or message.is_answer:
             return accepted()
@@ -314,6 +327,9 @@ class Passage:
             body = jsonrpc.result(message.raw_id, answer.result)
         elif answer.error is not None:
             body = b'{"jsonrpc":"2.0","id":%s,"error":%s}' % (message.raw_id, answer.error)
+        elif answer.is_question:
+            federation.give_up(served, session, asked)
+            body = self._called_off()
         else:
             body = jsonrpc.error(message.raw_id, jsonrpc.INTERNAL_ERROR, answer.why)
             return Respond(502, JSON, body, "dragoman_mcp_no_answer")
@@ -322,6 +338,16 @@ class Passage:
         if self._overseen is not None:
             body = await self._overseen.whole(body)
         return Respond(200, JSON, body, "dragoman_mcp")
+
+    def _called_off(self) -> bytes:
+        """What models are told, so that they can call again; an error of the protocol reaches
+        none."""
+        message = self._message
+        if message.method == "tools/call":
+            is_modern = self._whose.is_sessionless
+            return saying.withheld(_ASKS, message.raw_id, is_tool=True, is_modern=is_modern)
+        data = {"code": _ASKS.code}
+        return jsonrpc.error(message.raw_id, jsonrpc.INTERNAL_ERROR, _ASKS.reason, data)
 
 
 def crosses(message: Message, whose: Whose, session: ServerSession) -> bool:

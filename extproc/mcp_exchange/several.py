@@ -5,24 +5,32 @@ of a resource that nobody lists, who knows it; which tools are about what is sea
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final
+from typing import Final, TypeAlias
+
+from msgspec.structs import replace
 
 from extproc.events import Action, Respond
 from extproc.facts import McpCall
 from extproc.later import later
-from extproc.mcp import headers, jsonrpc, messages, requests, search
+from extproc.mcp import headers, jsonrpc, messages, requests, rounds, search
 from extproc.mcp.catalogue import Catalogue
 from extproc.mcp.jsonrpc import INTERNAL_ERROR, INVALID_PARAMS
 from extproc.mcp.lists import ListKind
 from extproc.mcp.messages import Message
 from extproc.mcp.naming import Target
+from extproc.mcp.sessions import ServerSession
 from extproc.mcp.upward import completed
+from extproc.mcp.views import Served
 from extproc.mcp_exchange.asked import Answering, Caller, call_of, is_of_prompt, named
+from extproc.mcp_exchange.passage import Passage, crosses
+from extproc.mcp_serving.federation import Worded
 from extproc.mcp_serving.saying import fault, relayed, result, unknown
 from extproc.mcp_serving.whose import Whose
+from extproc.ports import Asked
 from extproc.protocols.json_spans import Path
 
 _EMPTY: Final = b"{}"
+Going: TypeAlias = Callable[[Message, Target], Answering]
 BY_URI: Final = frozenset({"resources/read", "resources/subscribe", "resources/unsubscribe"})
 
 
@@ -50,9 +58,12 @@ def past_guards(
     )
 
 
-def in_turn(caller: Caller, whose: Whose, message: Message, targets: Sequence[Target]) -> Answering:
+def in_turn(
+    caller: Caller, whose: Whose, message: Message, targets: Sequence[Target], go: Going
+) -> Answering:
     """One server after the other is asked, of those that rules allow, until one knows: past the
-    limits of the first, and past the guards of all, since all may hear of it."""
+    limits of the first, and past the guards of all, since all may hear of it. `go`: what comes of
+    it where one is asked alone, since it asks back."""
     refusal: Respond | None = None
     may: list[tuple[Target, McpCall]] = []
     for target in targets:
@@ -66,39 +77,65 @@ def in_turn(caller: Caller, whose: Whose, message: Message, targets: Sequence[Ta
 
     def past(passed: Message, left: Sequence[tuple[Target, McpCall]]) -> Answering:
         if not left:
-            return _asked(caller, whose, passed, [each for each, _ in may])
+            return _asked(caller, whose, passed, [each for each, _ in may], go)
         return caller.guarded(passed, left[0][1], lambda each: past(each, left[1:]))
 
+    if rounds.is_ours(message):  # it waits in the hub, and has been counted
+        return past(message, may)
     return caller.admitted(message, may[0][1], lambda passed: past(passed, may[1:]))
 
 
-def _asked(caller: Caller, whose: Whose, message: Message, targets: Sequence[Target]) -> Answering:
-    asked = [
-        (
-            caller.view.servers[target.server],
-            target.name if message.method in headers.SOURCES else "",
-            messages.params(
-                messages.rewritten(message.body, {place(message): messages.text(target.name)})
-            ),
-        )
-        for target in targets
-    ]
-
+def _asked(
+    caller: Caller, whose: Whose, message: Message, targets: Sequence[Target], go: Going
+) -> Answering:
     overseen = caller.overseen((target.server for target in targets), message)
 
-    def answered(found: requests.Answer) -> Answering:
-        if found.result is not None:
-            is_modern = whose.is_sessionless
-            said = completed(found.result, message.method) if is_modern else found.result
-            body = jsonrpc.result(message.raw_id, said)
-        elif found.error is not None:
-            body = b'{"jsonrpc":"2.0","id":%s,"error":%s}' % (message.raw_id, found.error)
+    def answered(found: tuple[requests.Answer, Served | None]) -> Answering:
+        said, server = found
+        target = next((each for each in targets if server and each.server == server.name), None)
+        if target is not None and said.is_question:
+            return go(message, target)
+        if target is not None and said.result is not None:
+            if not whose.is_sessionless and _wants_input(said.result):
+                return go(message, target)
+            named_result = said.result
+            if whose.is_sessionless:
+                named_result = rounds.bound(completed(named_result, message.method), target.server)
+            body = jsonrpc.result(message.raw_id, named_result)
+        elif said.error is not None:
+            body = b'{"jsonrpc":"2.0","id":%s,"error":%s}' % (message.raw_id, said.error)
         else:
-            return fault(message.fault(INTERNAL_ERROR, found.why, 502))
+            return fault(message.fault(INTERNAL_ERROR, said.why, 502))
         return relayed(body) if overseen is None else later(overseen.whole(body), relayed)
 
-    asking = caller.serving.federation.ask_in_turn(whose, asked, message.method)
-    return later(asking, answered)
+    asked = [
+        (caller.view.servers[each.server], _worded(caller, whose, message, each))
+        for each in targets
+    ]
+    return later(caller.serving.federation.ask_in_turn(whose, asked), answered)
+
+
+def _wants_input(result: bytes) -> bool:
+    """Whether a server of 2026-07-28 asks for something, as no client with a session is told."""
+    return rounds.wanted(jsonrpc.result(jsonrpc.NO_ID, result)) is not None
+
+
+def _worded(caller: Caller, whose: Whose, message: Message, target: Target) -> Worded:
+    """As it is said to one of them. One of sessions that may ask a client without is asked through
+    the hub, which knows what to do with its question."""
+    served = caller.view.servers[target.server]
+    name = target.name if message.method in headers.SOURCES else ""
+    changes = {place(message): messages.text(target.name)}
+
+    def worded(session: ServerSession) -> tuple[Served, Asked]:
+        if whose.is_sessionless and crosses(message, whose, session):
+            passage = Passage(caller, whose, served, session, message, target.name, changes)
+            return passage.worded(served, session, caller.tokens.get(served.name, ""))
+        params = messages.params(messages.rewritten(message.body, changes))
+        asked = requests.asked(served, session, message.method, params, whose.client, name)
+        return served, replace(asked, is_clients=True)
+
+    return worded
 
 
 def searched(caller: Caller, whose: Whose, message: Message) -> Answering:

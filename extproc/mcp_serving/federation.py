@@ -15,7 +15,7 @@ from typing import Final, TypeAlias, TypeVar
 from msgspec import Struct
 from msgspec.structs import replace
 
-from extproc.mcp import headers, jsonrpc, merging, requests, rounds
+from extproc.mcp import headers, jsonrpc, merging, messages, requests, rounds
 from extproc.mcp.catalogue import Catalogue
 from extproc.mcp.kept import Kept
 from extproc.mcp.lists import ListKind, Page
@@ -32,7 +32,8 @@ from extproc.mcp_serving.calling_off import CallingOff
 from extproc.mcp_serving.hub import Hub
 from extproc.mcp_serving.whole_lists import whole, why_none
 from extproc.mcp_serving.whose import Screen, Whose
-from extproc.ports import Answered, Asked, McpPeers, PinsUnavailable, ServiceUnavailable
+from extproc.ports import Answered, Asked, AskedBack, McpPeers, PinsUnavailable, ServiceUnavailable
+from extproc.protocols import json_spans
 
 logger = logging.getLogger(__name__)
 
@@ -67,6 +68,8 @@ class _Kept(Struct):
     until: float
 
 
+Worded: TypeAlias = Callable[[ServerSession], tuple[Served, Asked]]
+"""What is asked in a session, and of whom: the server itself, or the hub for it."""
 _Shown: TypeAlias = tuple[tuple[Page, ...], Catalogue]
 
 
@@ -268,32 +271,38 @@ class Federation:
         }
 
     async def ask_in_turn(
-        self,
-        whose: Whose,
-        asked: Sequence[tuple[Served, str, bytes]],
-        method: str,
-    ) -> Answer:
-        """One request to one server after the other, until one knows: each with the name that it
-        has there, and its parameters. Where nobody does, what the first said that said anything."""
+        self, whose: Whose, asked: Sequence[tuple[Served, Worded]]
+    ) -> tuple[Answer, Served | None]:
+        """One request to one server after the other, until one knows, or asks back; each as it is
+        worded for the session. And who that is: where nobody does, what the first said that said
+        anything."""
         found: Answer | None = None
-        for served, name, params in asked:
+        for served, worded in asked:
             session = await self.session(served, whose)
             if session is None:
                 continue
-            request = requests.asked(served, session, method, params, whose.client, name)
-            answer = await self._answer(served, request)
-            if answer.result is not None:
-                return answer
+            at, request = worded(session)
+            answer = await self._answer(at, request)
+            if answer.is_question:
+                self.give_up(served, session, request)
+            if answer.result is not None or answer.is_question:
+                return answer, served
             if found is None or found.error is None:
                 found = answer
-        return found or Answer(0, why="no server gives an answer")
+        return found or Answer(0, why="no server gives an answer"), None
+
+    def give_up(self, served: Served, session: ServerSession, asked: Asked) -> None:
+        """Nobody waits for an answer to this any more; a server with sessions has to be told."""
+        raw_id = json_spans.value_at(asked.body, messages.ID)
+        if raw_id is not None and not headers.is_modern(session.revision):
+            self.call_off(served, session, raw_id)
 
     async def relay(self, served: Served, asked: Asked) -> Answered:
         """A request of the client's own, and its answer. Raises `ServiceUnavailable`."""
         return await self._peers.ask(served.cluster, asked, served.timeout_seconds)
 
     async def replay(self, served: Served, asked: Asked) -> Answer:
-        """A request of the client's, once more, in a session that was begun anew."""
+        """A request on behalf of the client, in a session that there is."""
         return await self._answer(served, asked)
 
     # lists
@@ -418,7 +427,7 @@ class Federation:
         try:
             found = await self._peers.ask(served.cluster, asked, served.timeout_seconds)
         except ServiceUnavailable as error:
-            return Answer(0, why=str(error))
+            return Answer(0, why=str(error), is_question=isinstance(error, AskedBack))
         return requests.read(found.status, found.headers, found.body)
 
     async def _ask_for(self, served: Served, asked: Asked) -> None:

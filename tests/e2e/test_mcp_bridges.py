@@ -103,6 +103,28 @@ def test_a_server_asks_a_client_of_either_era(gateway: Stack, server: str, mode:
     assert ann.asked == ["sampling", "elicitation", "roots"]
 
 
+@pytest.mark.parametrize("mode", ["legacy", "auto"])
+@pytest.mark.parametrize("server", ["old", "new"])
+def test_a_server_asks_about_what_no_list_has(
+    gateway: Stack, servers: dict[str, McpServer], server: str, mode: str
+) -> None:
+    """All are asked in turn, and the one that knows the resource asks back."""
+    ann = Ann()
+    for each in servers.values():
+        each.forget()
+
+    async def talking() -> str:
+        async with ann.client(f"{gateway.url}/mcp", mode) as client:
+            read = await client.read_resource(f"hidden://{server}")
+            return str(read.contents[0].text)  # type: ignore[union-attr]
+
+    assert talk(talking) == f"{server} knows {{'name': 'Ann'}}"
+    assert ann.asked == ["elicitation"]
+    (other,) = servers.keys() - {server}
+    for each in servers[other].asked("resources/read"):
+        assert "requestState" not in str(each)
+
+
 @pytest.mark.parametrize("is_askable", [True, False])
 def test_newer_clients_that_call_their_requests_the_same_get_their_own_answers(
     gateway: Stack, is_askable: bool

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from mcp import Client
@@ -343,6 +345,30 @@ def test_a_server_that_starts_again_is_initialized_again(
     assert client.call("gamma__add", {"a": 2, "b": 2}).result["structuredContent"]["total"] == 4
     assert client.call("alpha__add", {"a": 2, "b": 2}).result["structuredContent"]["total"] == 4
     assert client.call("gamma__add", {"a": 3, "b": 3}).result["structuredContent"]["total"] == 6
+
+
+def test_a_call_in_which_such_a_server_asks_is_refused_at_once_and_the_next_one_goes_on(
+    gateway: Stack, servers: dict[str, McpServer]
+) -> None:
+    ann = Ann()
+
+    async def conversation() -> tuple[Any, float, Any]:
+        async with ann.client(at(gateway, "pair"), "legacy") as client:
+            await client.list_tools()
+            servers["beta"].restart()
+            begun = time.monotonic()
+            first = await client.call_tool("beta__greet", {})
+            lasted = time.monotonic() - begun
+            return first, lasted, await client.call_tool("beta__greet", {})
+
+    first, lasted, second = talk(conversation)
+    assert first.is_error
+    assert first.meta == {"dragoman/denied": "asked_anew"}
+    assert lasted < 5  # the server may take ten seconds
+    eventually(
+        lambda: bool(servers["beta"].asked("notifications/cancelled")), "the server to be told"
+    )
+    assert text(second) == "hello Ann"
 
 
 def test_who_listens_hears_of_a_server_that_starts_again_and_what_it_says_from_then_on(

@@ -34,16 +34,22 @@ from mcp_types import (
     CompletionArgument,
     CompletionContext,
     CreateMessageResult,
+    ElicitRequest,
+    ElicitRequestFormParams,
     EmptyResult,
+    InputRequiredResult,
     JSONRPCMessage,
     ListRootsResult,
     PromptReference,
+    ReadResourceRequestParams,
+    ReadResourceResult,
     ResourceLink,
     ResourceTemplateReference,
     SamplingMessage,
     SetLevelRequestParams,
     SubscribeRequestParams,
     TextContent,
+    TextResourceContents,
     ToolAnnotations,
     UnsubscribeRequestParams,
 )
@@ -269,6 +275,21 @@ def _prompts(server: MCPServer, name: str) -> None:
         return Completion(values=[*values, name], total=len(values) + 1, has_more=False)
 
 
+async def _name_of_user(
+    context: Any, params: ReadResourceRequestParams
+) -> str | InputRequiredResult:
+    """What the client is asked before a resource is told that no list has."""
+    form: Any = {"type": "object", "properties": {"name": {"type": "string"}}}
+    if context.protocol_version in HANDSHAKE_PROTOCOL_VERSIONS:
+        found = await context.session.elicit_form("who?", form, context.request_id)
+        return str(found.content)
+    if params.input_responses:
+        assert params.request_state == "half way"
+        return str(params.input_responses["who"].content)  # type: ignore[union-attr]
+    asked = ElicitRequest(params=ElicitRequestFormParams(message="who?", requested_schema=form))
+    return InputRequiredResult(input_requests={"who": asked}, request_state="half way")
+
+
 def _low_level(server: MCPServer, name: str) -> None:
     """What the ergonomic interface does not have: subscriptions and logging levels of sessions,
     and the announcement of list changes."""
@@ -283,6 +304,19 @@ def _low_level(server: MCPServer, name: str) -> None:
     async def set_level(_context: Any, params: SetLevelRequestParams) -> EmptyResult:
         return EmptyResult()
 
+    listed = low.get_request_handler("resources/read")
+    assert listed is not None
+
+    async def read(context: Any, params: ReadResourceRequestParams) -> Any:
+        if params.uri != f"hidden://{name}":
+            return await listed.handler(context, params)
+        said = await _name_of_user(context, params)
+        if isinstance(said, InputRequiredResult):
+            return said
+        text = TextResourceContents(uri=params.uri, text=f"{name} knows {said}")
+        return ReadResourceResult(contents=[text])
+
+    low.add_request_handler("resources/read", ReadResourceRequestParams, read)
     low.add_request_handler("resources/subscribe", SubscribeRequestParams, subscribe)
     low.add_request_handler("resources/unsubscribe", UnsubscribeRequestParams, unsubscribe)
     low.add_request_handler("logging/setLevel", SetLevelRequestParams, set_level)

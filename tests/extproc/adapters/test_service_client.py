@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from extproc.adapters.service_client import LARGEST_ANSWER_BYTES, ServiceClient
-from extproc.ports import Posted, Returned, ServiceUnavailable
+from extproc.ports import Asked, AskedBack, Posted, Returned, ServiceUnavailable
 
 Reply = Callable[[bytes, asyncio.StreamWriter], Awaitable[None]]
 """What a peer does with the head of a request, whose body was read."""
@@ -165,5 +165,35 @@ def test_where_nobody_listens_there_is_no_answer(tmp_path: Path) -> None:
             await ServiceClient(f"unix:{tmp_path / 'none'}").post("guard/own", POSTED, 5)
         with pytest.raises(ServiceUnavailable):
             await ServiceClient("127.0.0.1:1").post("guard/own", POSTED, 5)
+
+    asyncio.run(run())
+
+
+def event(document: str) -> bytes:
+    data = f"data: {document}\n\n".encode()
+    return f"{len(data):x}\r\n".encode() + data + b"\r\n"
+
+
+STREAM = (
+    b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+    + event('{"method":"notifications/x"}')
+    + event('{"id":1,"method":"ping"}')
+    + event('{"id":2,"method":"roots/list"}')
+    + event('{"id":7,"result":{}}')
+    + b"0\r\n\r\n"
+)
+
+
+@pytest.mark.parametrize("is_clients", [False, True])
+def test_who_asks_a_client_back_is_not_waited_for(is_clients: bool, tmp_path: Path) -> None:
+    asked = Asked("POST", "/mcp", (), POSTED.body, is_clients)
+
+    async def run() -> None:
+        async with served(saying(STREAM), tmp_path) as (_, client):
+            if is_clients:
+                with pytest.raises(AskedBack):
+                    await client.ask("c", asked, 5)
+            else:
+                assert (await client.ask("c", asked, 5)).body == b'{"id":7,"result":{}}'
 
     asyncio.run(run())

@@ -146,3 +146,35 @@ def test_an_elicitation_by_url_has_the_id_that_it_had() -> None:
     known = Question("k", URL.method, b'{"mode":"url","elicitationId":"5"}')
     assert rounds.legacy_params(known, "own") == known.params
     assert rounds.legacy_params(Question("k", "roots/list"), "own") == b""
+
+
+@pytest.mark.parametrize(("own", "said"), [('"s/1"', "s/1"), (None, "")])
+def test_a_state_says_for_which_server_it_is(own: str | None, said: str) -> None:
+    state = "" if own is None else f'"requestState":{own},'
+    asking = f'{{{state}"resultType":"input_required","inputRequests":{{}}}}'.encode()
+    told = json.loads(rounds.bound(asking, "github"))
+    assert told["requestState"] == f"dmt.github/{said}"
+    params = {"uri": "x://y", "requestState": told["requestState"], "inputResponses": {}}
+    body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "resources/read", "params": params})
+    message = messages.read(body.encode())
+    assert isinstance(message, Message)
+    found = rounds.unbound(message)
+    assert found is not None
+    server, inner = found
+    assert server == "github"
+    left = json.loads(inner.body)["params"]
+    assert left.pop("requestState", "") == said
+    assert left == {"uri": "x://y", "inputResponses": {}}
+    assert rounds.unbound(inner) is None
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        b'{"resultType":"complete","text":"input_required"}',
+        b'{"resultType":"input_required","requestState":7}',
+        b"{}",
+    ],
+)
+def test_other_results_stay_as_they_are(result: bytes) -> None:
+    assert rounds.bound(result, "github") is result

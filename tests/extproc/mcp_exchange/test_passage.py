@@ -22,7 +22,7 @@ from extproc.events import (
 from extproc.mcp import ids, rounds
 from extproc.mcp.headers import META_CAPABILITIES
 from extproc.mcp.rounds import Envelope
-from extproc.ports import Answered, Asked
+from extproc.ports import Answered, Asked, AskedBack
 from extproc.program import Program
 from gateway import names
 from tests.kit.mcp_exchange import (
@@ -121,6 +121,35 @@ def test_a_server_that_has_lost_its_session_is_asked_again() -> None:
     assert asked["params"]["name"] == "echo"
     assert dict(a.said[-1][1].headers)["mcp-session-id"] == "a-2"
     assert one.exchange.is_over
+
+
+@pytest.mark.parametrize("method", ["tools/call", "prompts/get"])
+def test_a_question_in_what_is_asked_again_ends_it_at_once(method: str) -> None:
+    """Nobody can be asked: the answer is not a stream."""
+    a = Fake("a")
+    servers = fakes(a, Fake("b"))
+    of = program(TWO, servers)
+    session = opened(of)
+    a.lost.add("a-1")
+
+    def asking(asked: Asked) -> Answered:
+        found = a(asked)
+        if asked.is_clients:
+            raise AskedBack("it asks")
+        return found
+
+    servers.answers = {**servers.answers, "service/mcp/a": asking}
+    one = played(of, mcp_session_id=session)
+    one.post(request(method, "x", name="a__echo"))
+    again = one.say(ResponseHeaders(404, "", headers=JSON))
+    assert isinstance(again, Respond)
+    said = json.loads(again.body)
+    assert said["id"] == "x"
+    if method == "tools/call":
+        assert said["result"]["isError"]
+        assert said["result"]["_meta"] == {"dragoman/denied": "asked_anew"}
+    else:
+        assert said["error"]["code"] == -32603
 
 
 def test_a_server_that_begins_no_session_again_is_told_of() -> None:

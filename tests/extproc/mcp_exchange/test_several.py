@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,7 +14,9 @@ from extproc.events import Direct, Respond
 from extproc.mcp import messages
 from extproc.mcp.messages import Message
 from extproc.mcp_exchange.several import place
+from extproc.ports import Answered, Asked, AskedBack
 from extproc.protocols import json_spans
+from gateway import names
 from tests.kit.mcp_exchange import (
     META,
     MODERN,
@@ -171,3 +173,85 @@ def test_guards_of_all_read_what_all_are_told(server: str, action: str) -> None:
         if method == "notifications/cancelled"
     ]
     assert told == ([] if action == "block" else ["it is [redacted]"] * 2)
+
+
+STATED = {"resultType": "input_required", "inputRequests": {}, "requestState": "half"}
+
+
+def asking(of: Fake, then: object) -> Callable[[Asked], Answered]:
+    """A server that knows the resource, and answers it so."""
+
+    def answered(asked: Asked) -> Answered:
+        document = json.loads(asked.body)
+        found = of(asked)
+        if document.get("method") != "resources/read":
+            return found
+        if isinstance(then, Exception):
+            raise then
+        body = {"jsonrpc": "2.0", "id": document["id"], "result": then}
+        return Answered(200, {"content-type": "application/json"}, json.dumps(body).encode())
+
+    return answered
+
+
+def asked_by_newer(state: str = "") -> dict[str, object]:
+    more = {"requestState": state, "inputResponses": {}} if state else {}
+    return request("resources/read", uri="other://x", _meta=META, **more)
+
+
+HEAD = {"mcp_protocol_version": MODERN, "mcp_method": "resources/read", "mcp_name": "other://x"}
+
+
+def test_what_is_asked_back_comes_back_to_who_asked() -> None:
+    a, b = Fake("a", is_modern=True), Fake("b", is_modern=True)
+    servers = fakes(a, b)
+    servers.answers = {**servers.answers, "service/mcp/b": asking(b, STATED)}
+    of = program(TWO, servers)
+    first = answer(played(of, **HEAD).post(asked_by_newer()))
+    assert first["requestState"] == "dmt.b/half"
+    assert a.methods().count("resources/read") == 1
+    again = answer(played(of, **HEAD).post(asked_by_newer(first["requestState"])))
+    assert again["requestState"] == "dmt.b/half"
+    assert a.methods().count("resources/read") == 1  # the others do not see the state
+    assert json.loads(b.said[-1][1].body)["params"]["requestState"] == "half"
+    unknown = error(played(of, **HEAD).post(asked_by_newer("dmt.nobody/half")))
+    assert unknown["code"] == -32002
+
+
+@pytest.mark.parametrize("how", ["newer", "older"])
+def test_a_client_with_a_session_is_asked_by_the_server_that_knows(how: str) -> None:
+    """By the hub, where it is of the other era; else in its own stream."""
+    b = Fake("b", is_modern=how == "newer")
+    servers = fakes(Fake("a"), b)
+    then = STATED if how == "newer" else AskedBack("it asks")
+    servers.answers = {**servers.answers, "service/mcp/b": asking(b, then)}
+    of = program(TWO, servers)
+    can = {"elicitation": {}}
+    begun = played(of).post(
+        request("initialize", protocolVersion="2025-06-18", capabilities=can, clientInfo={})
+    )
+    assert isinstance(begun, Respond)
+    session = dict(begun.headers)["mcp-session-id"]
+    direct = played(of, mcp_session_id=session).post(UNLISTED)
+    assert isinstance(direct, Direct)
+    ways = of.mcp.ways  # type: ignore[union-attr]
+    assert direct.reply == (ways.rounds if how == "newer" else ways.to("b", is_read=True))
+
+
+def test_an_older_server_is_asked_by_the_hub_for_a_newer_client() -> None:
+    b, asked = Fake("b"), list[Asked]()
+
+    def hub(of: Asked) -> Answered:
+        asked.append(of)
+        body = {"jsonrpc": "2.0", "id": json.loads(of.body)["id"], "result": STATED}
+        return Answered(200, {"content-type": "application/json"}, json.dumps(body).encode())
+
+    servers = fakes(Fake("a", is_modern=True), b)
+    servers.answers = {**servers.answers, names.HUB_CLUSTER: hub}
+    of = program(TWO, servers)
+    can = {**META, "io.modelcontextprotocol/clientCapabilities": {"elicitation": {}}}
+    asking_it = request("resources/read", uri="other://x", _meta=can)
+    assert answer(played(of, **HEAD).post(asking_it))["requestState"] == "dmt.b/half"
+    rounds_ = [each for each in asked if each.path == names.HUB_ROUNDS]
+    assert len(rounds_) == 1
+    assert "resources/read" not in b.methods()

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 import pytest
 from msgspec import Raw
 
-from extproc.mcp import rounds
+from extproc.mcp import requests, rounds
 from extproc.mcp.catalogue import Catalogue
 from extproc.mcp.lists import ListKind
 from extproc.mcp.naming import Naming
@@ -22,12 +22,13 @@ from extproc.mcp_serving.federation import (
     ROUTING_SECONDS,
     Federation,
     Joined,
+    Worded,
 )
 from extproc.mcp_serving.whose import Whose, of_nobody
 from extproc.ports import Answered, Asked
 from gateway import names
 from gateway.mcp import Prefix
-from tests.kit.mcp_exchange import Fake, Servers, fakes
+from tests.kit.mcp_exchange import LEGACY, MODERN, Fake, Servers, fakes
 
 INITIALIZE = b'{"protocolVersion":"2025-06-18","capabilities":{}}'
 
@@ -181,8 +182,13 @@ def test_pages_are_followed_to_the_last() -> None:
 
 
 def in_turn(of: Federation, *servers: Served) -> Answer:
-    asked = [(each, "", b"{}") for each in servers]
-    return asyncio.run(of.ask_in_turn(whose(a="s", b="s"), asked, "tools/list"))
+    def worded(each: Served) -> Worded:
+        return lambda session: (each, requests.asked(each, session, "tools/list", b"{}", Client()))
+
+    asked = [(each, worded(each)) for each in servers]
+    found, who = asyncio.run(of.ask_in_turn(whose(a="s", b="s"), asked))
+    assert (who is not None) is (found.result is not None)
+    return found
 
 
 def test_one_is_asked_after_the_other_until_one_knows() -> None:
@@ -204,6 +210,24 @@ def test_where_nobody_knows_the_first_error_is_told() -> None:
     found = in_turn(Federation(Servers(refusals), Clock()), served("a"), served("b"))
     assert found.code == -2
     assert in_turn(Federation(Servers(), Clock()), served("a")).status == 0
+
+
+@pytest.mark.parametrize(("revision", "told"), [(LEGACY, 1), (MODERN, 0)])
+def test_a_server_with_sessions_is_told_that_nobody_waits(revision: str, told: int) -> None:
+    a = Fake("a")
+
+    async def run() -> None:
+        of = Federation(fakes(a), Clock())
+        session = ServerSession("s", revision)
+        asked = requests.asked(served("a"), session, "resources/read", b"{}", Client())
+        of.give_up(served("a"), session, asked)
+        await asyncio.sleep(0.01)
+        for _, each in a.said:
+            wanted = json.loads(asked.body)["id"]
+            assert json.loads(each.body)["params"]["requestId"] == wanted
+
+    asyncio.run(run())
+    assert a.methods() == ["notifications/cancelled"] * told
 
 
 def test_the_hub_is_told_what_is_cancelled_where_calls_go_by_it() -> None:
