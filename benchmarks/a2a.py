@@ -1,10 +1,10 @@
 """What an A2A message costs in Python, without sockets: `python -m benchmarks.a2a [--check]`.
 
 The two ext_proc messages of a message to an agent, in each binding, without policy and with a key,
-a rule that reads its parts, and a limit, and where the agent has two instances, in a context that
-the client has named; and there an event of the answer's stream, as well as where guards read both.
-The edge is left out (`benchmarks.edge` has it). The least of several rounds, since others use the
-machine, too.
+a rule that reads its parts, and a limit, and where the agent has two instances, in no context and
+in one that the client has named; and there an event of the answer's stream, as well as where guards
+read both. The edge is left out (`benchmarks.edge` has it). The least of several rounds, since
+others use the machine, too.
 """
 
 from __future__ import annotations
@@ -59,6 +59,7 @@ guardrails:
   - {name: people, type: pii, action: mask, phase: both, for: {a2a: travel}}
   - {name: keys, type: secrets, phase: both, for: {a2a: travel}}
 """
+_CONTEXT: Final = "contextId"
 _KINDS: Final = {"gRPC": "application/grpc"}
 _Request: Any = message("envoy.service.ext_proc.v3.ProcessingRequest")
 _MESSAGE = {
@@ -109,11 +110,12 @@ class Call:
         self.is_open = False
 
 
-def bindings(*, is_stream: bool = False) -> dict[str, tuple[bytes, ...]]:
-    """What Envoy sends for a message of about 1 KB."""
+def bindings(*, is_stream: bool = False, is_named: bool = True) -> dict[str, tuple[bytes, ...]]:
+    """What Envoy sends for a message of about 1 KB. `is_named`: its context is."""
     method = "SendStreamingMessage" if is_stream else "SendMessage"
     verb = "stream" if is_stream else "send"
-    params = {"message": _MESSAGE}
+    said = {name: value for name, value in _MESSAGE.items() if is_named or name != _CONTEXT}
+    params = {"message": said}
     asked = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
     sent = protobuf.encode("lf.a2a.v1.SendMessageRequest", {"tenant": "travel", **params}, [])
     return {
@@ -224,12 +226,17 @@ def _of_guarded(worker: Process, sent: tuple[bytes, ...], binding: str) -> float
 async def measure() -> float:
     """Prints the table; the largest of its figures for agents of one place."""
     dearest = 0.0
-    for spoken, (binding, sent) in zip(Binding, bindings().items(), strict=True):
+    for spoken, (binding, named) in zip(Binding, bindings().items(), strict=True):
         worker = process(INSTANCES)
-        await _told(worker, sent)
-        least = min(_timed(worker, sent) for _ in range(ROUNDS))
+        for name, sent in (
+            ("two instances", bindings(is_named=False)[binding]),
+            ("in a context", named),
+        ):
+            await _told(worker, sent)
+            least = min(_timed(worker, sent) for _ in range(ROUNDS))
+            print(f"{name:18} {binding:10} {least:6.1f} µs")
         event = min(_of_event(spoken, _event(binding)) for _ in range(ROUNDS))
-        print(f"{'two instances':18} {binding:10} {least:6.1f} µs, an event {event:.1f} µs")
+        print(f"{'two instances':18} {binding:10} an event {event:.1f} µs")
     for binding, sent in bindings().items():
         worker = process(AGENTS + GUARDS)
         await _told(worker, sent)

@@ -18,8 +18,18 @@ def preferred(key: str, weights: Mapping[str, float]) -> tuple[str, ...]:
     """All names, the most preferred first; over many keys, each is first as often as its weight
     says.
     """
-    seed = hashlib.blake2b(key.encode(errors="surrogatepass"), digest_size=16).digest()
+    seed = _seed(key)
     return tuple(sorted(weights, key=lambda name: (_distance(seed, name, weights[name]), name)))
+
+
+def most_preferred(key: str, weights: Mapping[str, float]) -> str:
+    """The first of `preferred`. There is one."""
+    seed = _seed(key)
+    return min((_distance(seed, name, weight), name) for name, weight in weights.items())[1]
+
+
+def _seed(key: str) -> bytes:
+    return hashlib.blake2b(key.encode(errors="surrogatepass"), digest_size=16).digest()
 
 
 def _distance(seed: bytes, name: str, weight: float) -> float:

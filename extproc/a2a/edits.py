@@ -57,7 +57,8 @@ def edited(request: A2aRequest, carried: Carried, edit: Edit) -> Carried:
         case Binding.JSONRPC:
             changes = {(*_PARAMS, *path): value for path, value in _changes(request, edit).items()}
             body = carried.body
-            if changes and json_spans.value_at(body, _PARAMS) == b"null":
+            is_bare = changes and not request.document
+            if is_bare and json_spans.value_at(body, _PARAMS) == b"null":
                 body = json_spans.replace_at(body, {_PARAMS: b"{}"})
             if changes:
                 body = json_spans.replace_at(body, changes)
@@ -70,23 +71,39 @@ def edited(request: A2aRequest, carried: Carried, edit: Edit) -> Carried:
             )
 
 
+def with_own_ids(request: A2aRequest, body: bytes, edit: Edit) -> bytes | None:
+    """The body of a message of JSON whose ids change, and no more: they are found soonest by their
+    names. None: it cannot be told so, or it is no such body."""
+    said = request.message
+    if said is None or request.binding is Binding.GRPC or request.form is Form.V0_3_PROTO:
+        return None
+    new: dict[str, bytes] = {}
+    for name, value in (("taskId", edit.task_id), ("contextId", edit.context_id)):
+        if value is not None:
+            if type(said.get(name)) is not str:
+                return None
+            new[name] = msgspec.json.encode(value)
+    if edit != Edit(task_id=edit.task_id, context_id=edit.context_id):
+        return None
+    return json_spans.replace_only(body, new)
+
+
 def with_ids(request: A2aRequest, edit: Edit) -> A2aRequest:
     """A message as it reads with other ids."""
-    document, message = dict(request.document), dict(request.message or {})
-    ids: dict[str, object] = {
-        "taskId": edit.task_id,
-        "contextId": edit.context_id,
-        "referenceTaskIds": edit.reference_task_ids and list(edit.reference_task_ids),
-    }
-    message.update((name, said) for name, said in ids.items() if said is not None)
-    document["message"] = message
-    references = edit.reference_task_ids
+    message = dict(request.message or {})
+    task_id, context_id, references = edit.task_id, edit.context_id, edit.reference_task_ids
+    if task_id is not None:
+        message["taskId"] = task_id
+    if context_id is not None:
+        message["contextId"] = context_id
+    if references is not None:
+        message["referenceTaskIds"] = list(references)
     return msgspec.structs.replace(
         request,
-        document=document,
+        document={**request.document, "message": message},
         message=message,
-        task_id=request.task_id if edit.task_id is None else edit.task_id,
-        context_id=request.context_id if edit.context_id is None else edit.context_id,
+        task_id=request.task_id if task_id is None else task_id,
+        context_id=request.context_id if context_id is None else context_id,
         reference_task_ids=request.reference_task_ids if references is None else references,
     )
 
@@ -130,7 +147,6 @@ def _resource(request: A2aRequest, edit: Edit) -> str:
 
 
 def _edited_http(request: A2aRequest, carried: Carried, edit: Edit) -> Carried:
-    changes = _changes(request, edit)
     path = http_paths.written(
         request.operation,
         request.revision,
@@ -138,22 +154,26 @@ def _edited_http(request: A2aRequest, carried: Carried, edit: Edit) -> Carried:
         request.task_id if edit.task_id is None else edit.task_id,
         request.push_id if edit.push_id is None else edit.push_id,
     )
+    changes = _changes(request, edit)
     query = _edited_query(carried.query, changes)
     body = carried.body
     if not body.strip():
         return Carried(path, query, body)
-    document = json_spans.decode(body)
-    if request.form is Form.V0_3_PROTO:
-        changes = _moved(changes, request, edit, document)
     places = PLACES[request.form][request.operation]
     in_path = {places.tenant, places.resource}
     if request.message is None:
         in_path.add(places.task_id)
-    kept = {
-        spelling.as_written(document, place) if request.form is Form.V0_3_PROTO else place: value
-        for place, value in changes.items()
-        if place not in in_path or _has(document, place)
-    }
+    is_proto = request.form is Form.V0_3_PROTO
+    kept: Mapping[Names, bytes] = changes
+    if is_proto or not in_path.isdisjoint(changes):
+        document = json_spans.decode(body)
+        if is_proto:
+            changes = _moved(changes, request, edit, document)
+        kept = {
+            spelling.as_written(document, place) if is_proto else place: value
+            for place, value in changes.items()
+            if place not in in_path or _has(document, place)
+        }
     return Carried(path, query, json_spans.replace_at(body, kept) if kept else body)
 
 

@@ -41,10 +41,11 @@ class Owners:
 
     def task(self, said: str) -> Owned:
         """Of a task that a client names."""
-        for end, key in self._ends:
-            own = said.removesuffix(end)
-            if own != said and own.strip("."):  # dots alone would be another path
-                return Owned(key, own)
+        if INSTANCE_SEPARATOR in said:
+            for end, key in self._ends:
+                own = said.removesuffix(end)
+                if own != said and own.strip("."):  # dots alone would be another path
+                    return Owned(key, own)
         return Owned("", said)
 
     def context(self, said: str) -> Owned:
@@ -57,18 +58,10 @@ class Owners:
     def asked(self, request: A2aRequest) -> str:
         """Whose the task or the context of a request is, or the tasks that it refers to; empty: it
         does not say."""
-        return next(
-            (
-                found.key
-                for found in (
-                    self.task(request.task_id),
-                    self.context(request.context_id),
-                    *map(self.task, request.reference_task_ids),
-                )
-                if found.key
-            ),
-            "",
-        )
+        for said in (request.task_id, request.context_id, *request.reference_task_ids):
+            if said and (key := self.task(said).key):
+                return key
+        return ""
 
 
 @lru_cache(_MOST_REMEMBERED)

@@ -95,8 +95,8 @@ class Asking:
         self._query = facts.path.partition("?")[2]
         self._assigned: Assigned | None = None
         """Who gets it, of those that the agent stands for; None: the agent stands for itself."""
-        self._front: Found | None = None
-        """The agent that stands for it, as clients see it."""
+        self._front = ""
+        """The agent that stands for it; empty: it stands for itself."""
         self.admission = Admission(program)
         self.is_sent = False
         self.is_flowing = False
@@ -166,11 +166,9 @@ class Asking:
             return self._listed(speech, request, body, placing)
 
         def placed(found: Member | Deny | Fault) -> Answering:
-            if isinstance(found, Deny):
-                return self._refused(speech, found)
-            if isinstance(found, Fault):
-                return speech.fault(found)
-            return self._placed(speech, request, body, found, placing)
+            if isinstance(found, Member):
+                return self._placed(speech, request, body, found, placing)
+            return self._refused(speech, found) if isinstance(found, Deny) else speech.fault(found)
 
         member = placing.placed(request)
         return later(member, placed) if isinstance(member, Awaitable) else placed(member)
@@ -180,7 +178,7 @@ class Asking:
     ) -> Answering:
         """It is known who gets it, who is told its own ids."""
         self._assigned = Assigned(self._serving, member, placing.others(request, member))
-        self._front = placing.front
+        self._front = placing.name
         edit = edit_of(request, member, placing.owners)
         if edit is not None:
             carrier = Carrier(self._behind, self._query, body)
@@ -326,7 +324,8 @@ class Asking:
         way = found.ways.get((request.binding, request.revision))
         extended: Extended | None = None
         if request.operation is Operation.EXTENDED_CARD:
-            extended = Extended(self._program, self._serving, self._facts, found, self._front)
+            front = self._serving.directory.known(self._front) if self._front else None
+            extended = Extended(self._program, self._serving, self._facts, found, front)
             if request.binding in READABLE and found.is_readable:
                 return self._answered(speech, request, extended)
         self._begin()

@@ -10,15 +10,15 @@ from typing import Final, TypeAlias
 from msgspec import Struct, structs
 
 from extproc.a2a import grpc_frames
-from extproc.a2a.edits import Carried, Edit, edited, with_ids
+from extproc.a2a.edits import Carried, Edit, edited, with_ids, with_own_ids
 from extproc.a2a.errors import ErrorKind, Fault
 from extproc.a2a.operations import OPERATIONS, Operation
 from extproc.a2a.owners import Owners
-from extproc.a2a.registry import Status
 from extproc.a2a.requests import A2aRequest
 from extproc.a2a_exchange import reading
 from extproc.a2a_serving.directory import Found
 from extproc.a2a_serving.serving import Serving
+from extproc.a2a_serving.standing import Standing
 from extproc.facts import A2aCall, Facts
 from extproc.program import Program
 from extproc.verdict import Deny
@@ -65,11 +65,6 @@ class Placing:
         """Among whom."""
         return self._pool
 
-    @property
-    def front(self) -> Found | None:
-        """The agent as clients see it; None: none of its cards is known."""
-        return self._serving.directory.known(self._agent.name)
-
     def placed(self, request: A2aRequest) -> Member | Refused | Awaitable[Member | Refused]:
         """Who gets it, as the facts say from then on. What names a task that says nobody's name is
         for the first, who may have had it before there were others."""
@@ -79,10 +74,9 @@ class Placing:
             return self._allowed([each for each in members if each.key == key])
         if request.task_id:
             return self._allowed(members[:1])
-        directory = self._serving.directory
-        health = (directory.health(each.agent.name).status for each in members)
-        if all(status is not Status.UNKNOWN for status in health):
-            return self._chosen(request)
+        standing = self._serving.standings.of(self._agent)
+        if standing.is_known:
+            return self._chosen(request, standing)
         return self._chosen_later(request)
 
     def others(self, request: A2aRequest, member: Member) -> Sequence[Member]:
@@ -90,20 +84,17 @@ class Placing:
         one: instances of the same agent that are well, in their order."""
         if not self._among or not OPERATIONS[request.operation].has_message:
             return ()
-        health = self._serving.directory.health
+        ill, chooser = self._serving.directory.ill, self._serving.chooser
         left = [
             each
             for each in self._among
-            if each is not member
-            and each.of == member.of
-            and health(each.agent.name).status is not Status.UNHEALTHY
+            if each is not member and each.of == member.of and each.agent.name not in ill
         ]
         found: list[Member] = []
-        while left and len(found) < _MOST_OTHERS:
-            choosing, named = self._pool.choosing, request.context_id
-            found.append(self._serving.chooser.chosen(left, choosing, named))
+        while len(left) > 1 and len(found) < _MOST_OTHERS:
+            found.append(chooser.chosen(left, self._pool.choosing, request.context_id))
             left.remove(found[-1])
-        return found
+        return [*found, *left][:_MOST_OTHERS]
 
     def seen(self) -> Iterator[Member]:
         """Those that the caller may ask."""
@@ -113,11 +104,11 @@ class Placing:
 
     async def _chosen_later(self, request: A2aRequest) -> Member | Refused:
         await self._serving.directory.asked_all((self._agent.name,))
-        return self._chosen(request)
+        return self._chosen(request, self._serving.standings.of(self._agent))
 
-    def _chosen(self, request: A2aRequest) -> Member | Refused:
+    def _chosen(self, request: A2aRequest, standing: Standing) -> Member | Refused:
         """Of those that can take it."""
-        fitting = self._fitting(request)
+        fitting = self._fitting(request, standing.told)
         if isinstance(fitting, Deny | Fault):
             return fitting
         self._among = fitting
@@ -157,13 +148,14 @@ class Placing:
         verdict = self._program.rules.early.on_request(facts)
         return verdict if isinstance(verdict, Deny) else None
 
-    def _fitting(self, request: A2aRequest) -> list[Member] | Refused:
+    def _fitting(
+        self, request: A2aRequest, told: Sequence[tuple[Member, Found]]
+    ) -> list[Member] | Refused:
         """Those that can take a message."""
-        directory, call = self._serving.directory, self._call
-        members = [each for each in self._pool.members if not each.is_draining]
-        known = [(each, directory.known(each.agent.name)) for each in members]
-        told = [(each, found) for each, found in known if found is not None]
+        call = self._call
         if not told:
+            directory = self._serving.directory
+            members = (each for each in self._pool.members if not each.is_draining)
             reasons = (directory.health(each.agent.name).reason for each in members)
             why = next(filter(None, reasons), "")
             reason = f"the agent '{self._agent.name}' tells no card: {why}"
@@ -171,9 +163,9 @@ class Placing:
         if not self._pool.is_group:  # one agent, whose modes are looked at later
             return [member for member, _ in _speaking(told, request)]
         if not self._serving.allows_loops:
-            told = [pair for pair in told if pair[0].of not in call.chain] or told
+            told = tuple(pair for pair in told if pair[0].of not in call.chain) or told
         if call.skill:
-            told = [pair for pair in told if _has_skill(*pair, call.skill)]
+            told = tuple(pair for pair in told if _has_skill(*pair, call.skill))
             if not told:
                 why = f"no agent of '{self._agent.name}' has the skill {call.skill[:64]!r}"
                 return request.fault(ErrorKind.UNSUPPORTED_OPERATION, why)
@@ -186,24 +178,34 @@ class Placing:
 
 def edit_of(request: A2aRequest, member: Member, owners: Owners) -> Edit | None:
     """What of a request must be said otherwise to its owner; None: nothing."""
-    task, context = owners.task(request.task_id).own, owners.context(request.context_id).own
-    references = tuple(
-        found.own if found.key == member.key else said
-        for said in request.reference_task_ids
-        for found in (owners.task(said),)
-    )
-    edit = Edit(
-        task_id=None if task == request.task_id else task,
-        context_id=None if context == request.context_id else context,
-        reference_task_ids=None if references == request.reference_task_ids else references,
-    )
-    return None if edit == Edit() else edit
+    task = context = references = None
+    if request.task_id:
+        task = _other(owners.task(request.task_id).own, request.task_id)
+    if request.context_id:
+        context = _other(owners.context(request.context_id).own, request.context_id)
+    if request.reference_task_ids:
+        owned = map(owners.task, request.reference_task_ids)
+        its = tuple(
+            found.own if found.key == member.key else said
+            for said, found in zip(request.reference_task_ids, owned, strict=True)
+        )
+        references = None if its == request.reference_task_ids else its
+    if task is None and context is None and references is None:
+        return None
+    return Edit(task_id=task, context_id=context, reference_task_ids=references)
+
+
+def _other(own: str, said: str) -> str | None:
+    return None if own == said else own
 
 
 def said_otherwise(
     request: A2aRequest, carrier: Carrier, edit: Edit, facts: Facts
 ) -> tuple[A2aRequest, Carrier] | Fault:
     """The request with those changes: read anew, but for messages, whose ids are in the body."""
+    body = with_own_ids(request, carrier.body, edit)
+    if body is not None:
+        return with_ids(request, edit), Carrier(carrier.behind, carrier.query, body)
     headers, is_grpc = facts.headers, request.binding is Binding.GRPC
     body = grpc_frames.read_one(carrier.body, headers) if is_grpc else carrier.body
     said = edited(request, Carried(carrier.behind, carrier.query, body), edit)
@@ -237,7 +239,9 @@ def _mismatch(member: Member, found: Found, request: A2aRequest, call: A2aCall) 
     return Fault(kind, first.message, first.metadata, request.raw_id)
 
 
-def _speaking(told: list[tuple[Member, Found]], request: A2aRequest) -> list[tuple[Member, Found]]:
+def _speaking(
+    told: Sequence[tuple[Member, Found]], request: A2aRequest
+) -> Sequence[tuple[Member, Found]]:
     """Those that can be asked, and stream where the client wants a stream; where none does, whoever
     is asked says so."""
     left = [pair for pair in told if pair[1].ways] or told

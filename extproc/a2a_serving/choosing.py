@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from extproc.a2a.registry import Status
 from extproc.a2a_serving.directory import Directory
-from extproc.rendezvous import preferred
+from extproc.rendezvous import most_preferred
 from gateway.a2a import Choosing, Member
 
 
@@ -35,7 +34,7 @@ class Chooser:
         if context:
             names = {each.agent.name: each for each in left}
             weights = {name: each.weight for name, each in names.items()}
-            return names[preferred(context, weights)[0]]
+            return names[most_preferred(context, weights)]
         if choosing is Choosing.WEIGHTED:
             return self._drawn(left)
         least = min(map(self._load, left))
@@ -51,9 +50,8 @@ class Chooser:
 
     def _well(self, among: Sequence[Member]) -> Sequence[Member]:
         """Where none is, any may be by now."""
-        health = self._directory.health
-        well = [each for each in among if health(each.agent.name).status is not Status.UNHEALTHY]
-        return well or among
+        ill = self._directory.ill
+        return [each for each in among if each.agent.name not in ill] or among if ill else among
 
     def _load(self, member: Member) -> float:
         return self._busy.get(member.agent.name, 0) / member.weight
@@ -67,8 +65,13 @@ class Chooser:
         return among[-1]
 
 
-def _first(among: Sequence[Member]) -> list[Member]:
+def _first(among: Sequence[Member]) -> Sequence[Member]:
     """Of each agent the instances whose turn it is, then of all the agents whose place it is."""
+    for each in among:
+        if each.turn or each.place:
+            break
+    else:  # in no order
+        return among
     turns: dict[str, int] = {}
     for each in among:
         turns[each.of] = min(each.turn, turns.get(each.of, each.turn))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import operator
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from typing import Final, NamedTuple
 
 from msgspec import Struct, structs
@@ -107,12 +107,14 @@ class Directory:
         "_found",
         "_fronts",
         "_health",
+        "_ill",
         "_index",
         "_keys",
         "_peers",
         "_places",
         "_times",
         "_wait",
+        "edition",
         "events",
     )
 
@@ -141,6 +143,14 @@ class Directory:
         self._wait: dict[str, float] = {}
         """Until when an agent is not asked again."""
         self._asking: dict[str, asyncio.Future[Found]] = {}
+        self._ill: set[str] = set()
+        self.edition = 0
+        """Another whenever something is known otherwise than before."""
+
+    @property
+    def clock(self) -> Callable[[], float]:
+        """Seconds that never go back."""
+        return self._times.clock
 
     @property
     def agents(self) -> Mapping[str, A2aAgent]:
@@ -160,6 +170,11 @@ class Directory:
             return self._health.get(name, _UNKNOWN)
         each = [self.health(member.agent.name) for member in agent.pool.members]
         return min(each, key=lambda health: _BEST_FIRST.index(health.status))
+
+    @property
+    def ill(self) -> Set[str]:
+        """The places that told no card when they were asked last."""
+        return self._ill
 
     def instances(self, name: str) -> Mapping[str, Health]:
         """How each of the servers is that are an agent; empty: it is one, or a group."""
@@ -199,7 +214,8 @@ class Directory:
                 self._found[name] = before._found[name]
                 self._index = self._common = None
             if name in before._health:
-                self._health[name] = before._health[name]
+                self._keep(name, before._health[name])
+        self.edition += 1
 
     def poll(self, name: str) -> None:
         """Ask it, unless it was asked a moment ago."""
@@ -262,10 +278,13 @@ class Directory:
             raise NoCard(self.health(name).reason)
         return await asyncio.shield(self._ask(name))
 
+    def due(self, found: Found) -> float:
+        """When a card is asked for again."""
+        again = found.at + found.agent.refresh_seconds
+        return max(again, self._wait.get(found.agent.name, 0.0))
+
     def _is_due(self, found: Found) -> bool:
-        now = self._times.clock()
-        is_old = now - found.at >= found.agent.refresh_seconds
-        return is_old and now >= self._wait.get(found.agent.name, 0.0)
+        return self._times.clock() >= self.due(found)
 
     def _ask(self, name: str, *, is_polled: bool = False) -> asyncio.Future[Found]:
         asking = self._asking.get(name)
@@ -306,7 +325,16 @@ class Directory:
             found = Found(agent, card, modes_of(card), ways, now, stamp, told.signed_by)
             self._index = self._common = None
         self._found[agent.name] = found
+        self.edition += 1
         return found
+
+    def _keep(self, name: str, health: Health) -> None:
+        self._health[name] = health
+        self.edition += 1
+        if health.status is Status.UNHEALTHY:
+            self._ill.add(name)
+        else:
+            self._ill.discard(name)
 
     def _tell(self, name: str, status: Status, reason: str = "") -> None:
         """Since when it is so is kept."""
@@ -314,7 +342,7 @@ class Directory:
         if before.status is status and before.reason == reason:
             return
         since = before.since if before.status is status else self._times.stamp()
-        self._health[name] = Health(status, since, reason)
+        self._keep(name, Health(status, since, reason))
         if reason:
             logger.warning("no card of the agent %s: %s", name, reason)
             if before.status is not Status.UNHEALTHY:

@@ -14,6 +14,7 @@ from extproc.a2a_serving.choosing import Chooser
 from extproc.a2a_serving.directory import Directory, Times
 from extproc.a2a_serving.guarding import A2aGuards
 from extproc.a2a_serving.shown import Cards
+from extproc.a2a_serving.standing import Standings
 from extproc.direct_wire import encode_way, patience
 from extproc.ports import McpPeers, Resolve
 from gateway import names
@@ -46,6 +47,8 @@ class Serving(Struct, frozen=True):
     """Some callers can say who they are."""
     chooser: Chooser
     """Among those that an agent stands for."""
+    standings: Standings
+    """How those are."""
     owners: Mapping[str, Owners]
     """Whose ids are, by the names of the agents that stand for several."""
     most_hops: int = 16
@@ -104,6 +107,7 @@ def serving(a2a: A2a, identity: Identity, world: World) -> Serving | None:
         patience(a2a.longest_seconds),
         identity.knows_callers,
         Chooser(directory, world.choose),
+        Standings(directory),
         {
             each.name: Owners(member.key for member in each.pool.members)
             for each in a2a.agents

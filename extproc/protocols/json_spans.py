@@ -33,6 +33,8 @@ _WHITESPACE = frozenset(b" \t\n\r")
 _TWO = 2
 _MEMBER = re.compile(rb'\s*"([A-Za-z_]+)"\s*:\s*"')
 """The beginning of a member of an object that is a string."""
+_ESCAPED = re.compile(rb"\\u00[2-7]")
+"""What a letter of a name can be written as."""
 _BACKSLASH = ord("\\")
 _OPENING_BRACE = ord("{")
 _SQUARE = bytes.maketrans(b"{}", b"[]")
@@ -152,6 +154,29 @@ def replace_at(body: bytes, values: Mapping[Path, bytes]) -> bytes:
             start, end = spans.get(name, _NOWHERE)
             new[name] = replace_at(body[start:end] or b"{}", below)
     return _spliced(body, spans, new)
+
+
+def replace_only(body: bytes, strings: Mapping[str, bytes]) -> bytes | None:
+    """The body with these values in the place of strings that members of these names are, wherever
+    they stand; None: it cannot be told without reading the body which members those are.
+
+    The body must be one that `decode` accepted, the names letters, and such members must be there.
+    """
+    if b"\\u00" in body and _ESCAPED.search(body) is not None:  # it could be a name
+        return None
+    found: list[tuple[int, int, bytes]] = []
+    for name, value in strings.items():
+        quoted = b'"%b"' % name.encode()
+        place = body.find(quoted)
+        behind = place + len(quoted)
+        if place < 0 or body.find(quoted, behind) >= 0:
+            return None
+        start = body.index(b'"', behind)
+        found.append((start, _key_end(body, start), value))
+    found.sort(reverse=True)
+    for start, end, value in found:
+        body = b"".join((body[:start], value, body[end:]))
+    return body
 
 
 def value_at(body: bytes, path: Path) -> bytes | None:

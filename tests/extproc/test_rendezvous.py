@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from extproc.rendezvous import preferred
+from extproc.rendezvous import most_preferred, preferred
 
 NAMES = st.text("abcdefgh/", min_size=1, max_size=4)
 WEIGHTS = st.dictionaries(NAMES, st.integers(1, 1_000_000), min_size=1, max_size=8)
@@ -20,6 +20,7 @@ def test_everybody_comes_to_the_same_order_of_all(key: str, weights: dict[str, i
     backwards = dict(reversed(weights.items()))
     assert preferred(key, weights) == preferred(key, backwards)
     assert sorted(preferred(key, weights)) == sorted(weights)
+    assert most_preferred(key, weights) == preferred(key, weights)[0]
 
 
 def test_the_order_is_the_same_in_every_version() -> None:

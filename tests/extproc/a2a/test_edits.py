@@ -6,6 +6,7 @@ import json
 from typing import Any
 from urllib.parse import quote
 
+import msgspec
 import pytest
 from a2a.compat.v0_3 import a2a_v0_3_pb2
 from a2a.types import a2a_pb2
@@ -155,6 +156,31 @@ def test_a_message_with_other_ids_is_what_would_be_read_anew(
         edit = Edit(task_id=after["task_id"], reference_task_ids=REFERENCED)
     again = read(case[0], case[1], method, edits.edited(request, carried, edit))
     assert edits.with_ids(request, edit) == again
+
+
+@given(st.sampled_from(MESSAGE_CASES), said, said, st.sampled_from(["contextId", "x"]))
+def test_ids_that_change_alone_are_found_by_their_names(
+    case: tuple[Binding, Revision, Operation],
+    before: dict[str, str],
+    after: dict[str, str],
+    another: str,
+) -> None:
+    method, carried = carried_by(*case, before)
+    request = read(case[0], case[1], method, carried)
+    body = carried.body.replace(b'"n"', f'"{another}"'.encode())
+    for edit in (
+        Edit(context_id=after["context_id"]),
+        Edit(task_id=after["task_id"], context_id=after["context_id"]),
+    ):
+        found = edits.with_own_ids(request, body, edit)
+        if request.form is Form.V0_3_PROTO or case[0] is Binding.GRPC or another != "x":
+            assert found is None
+            continue
+        assert (
+            found == edits.edited(request, msgspec.structs.replace(carried, body=body), edit).body
+        )
+        more = msgspec.structs.replace(edit, tenant="t")
+        assert edits.with_own_ids(request, body, more) is None
 
 
 @given(st.sampled_from(CASES), said)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from random import Random
 
-from extproc.a2a.registry import Health, Status
 from extproc.a2a_serving.choosing import Chooser
 from extproc.a2a_serving.directory import Directory
 from gateway.a2a import A2aAgent, Choosing, Member
@@ -18,10 +17,7 @@ class Wards(Directory):
 
     def __init__(self, *ill: str) -> None:
         super().__init__((), Servers(), Clock().times)
-        self._ill = ill
-
-    def health(self, name: str) -> Health:
-        return Health(Status.UNHEALTHY if name in self._ill else Status.HEALTHY)
+        self._ill = set(ill)
 
 
 def member(

@@ -426,3 +426,49 @@ def test_what_looks_like_a_path_is_none(document: dict[str, Any], indent: int | 
         return
     changed = {**document, "a": {**inner, "b": "new"}}
     assert json.loads(json_spans.replace_at(body, {("a", "b"): b'"new"'})) == changed
+
+
+@pytest.mark.parametrize(
+    ("body", "changed"),
+    [
+        (b'{"x":{ "ab" : "\\"1\\\\" },"c":"a"}', b'{"x":{ "ab" : 9 },"c":"a"}'),
+        (b'{"c":"x\\\\","ab":""}', b'{"c":"x\\\\","ab":9}'),
+        (b'{"ab":"\\u00e9"}', b'{"ab":9}'),
+        (b'{"x":"\\"ab\\"","ab":"1"}', b'{"x":"\\"ab\\"","ab":9}'),
+        (b'{"x":"\\"ab","ab":"1"}', None),
+        (b'{"x":"ab","ab":"1"}', None),
+        (b'{"x":{"ab":"2"},"ab":"1"}', None),
+        (b'{"\\u0061b":"1","x":{"ab":"2"}}', None),
+        (b'{"a\\u0062":"1"}', None),
+        (b'{"\\u0061\\u0062":"1"}', None),
+    ],
+)
+def test_the_only_member_of_a_name_is_found_by_it(body: bytes, changed: bytes | None) -> None:
+    assert json_spans.replace_only(body, {"ab": b"9"}) == changed
+
+
+def test_several_are_found_wherever_they_stand() -> None:
+    body = b'{"x":[{"b":"2","y":1}],"a":"1"}'
+    changes = {"a": b'"longer"', "b": b"0"}
+    assert json_spans.replace_only(body, changes) == b'{"x":[{"b":0,"y":1}],"a":"longer"}'
+
+
+@given(st.dictionaries(_words, _words | _objects, max_size=4), _words, st.booleans(), st.data())
+def test_what_looks_like_the_only_member_is_none(
+    document: dict[str, Any], value: str, is_inner: bool, data: st.DataObject
+) -> None:
+    outer = document.get("a", {}) if is_inner else document
+    if not isinstance(outer, dict):
+        return
+    said = {**document, "a": {**outer, "b": value}} if is_inner else {**document, "b": value}
+    body = json.dumps(said, indent=data.draw(st.sampled_from([None, 1]))).encode()
+    if data.draw(st.booleans()):  # some other name or text is an escaped b
+        body = body.replace(b"b", b"\\u0062", data.draw(st.integers(1, 2)))
+    changed = json_spans.replace_only(body, {"b": b'"new"'})
+    if changed is None:
+        return
+    if is_inner:
+        said["a"]["b"] = "new"
+    else:
+        said["b"] = "new"
+    assert json.loads(changed) == said
