@@ -320,6 +320,7 @@ def _serve_others(
         lambda identity: login_desk(
             identity, secrets_of_sessions[0], world.consents, services, time.time
         ),
+        secrets_of_sessions,
     )
 
 

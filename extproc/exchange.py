@@ -45,7 +45,7 @@ from extproc.program import NOT_READY, Program
 from extproc.reviewing import CODING, UNCHANGED, Passed, Review, review_of
 from extproc.route_answers import PLAIN, RouteAnswer
 from extproc.session import Session
-from extproc.uploads import Upload
+from extproc.uploads import Upload, is_upload
 from extproc.verdict import PASS, Amend, Deny, Pass, PolicyKind, Verdict
 
 NO_LIMIT = 1 << 62
@@ -185,6 +185,9 @@ class Exchange:
             return self._refuse(hindrance)
         if not facts.route:
             self._asking.find()  # first, so that a refusal is in the client's dialect
+            found, uploads = self._asking.found, self._program.uploads
+            if uploads is not None and is_upload(found):
+                headers = facts.headers = uploads.known(facts)
         if facts.route in self._program.open_routes:
             return self._reviewed(is_end=event.is_end)
         decision = self._program.authenticate.on_headers(facts)

@@ -25,7 +25,7 @@ from extproc.ports import LedgerUnavailable
 from extproc.program import Program
 from extproc.protocols import query
 from extproc.session import Means
-from extproc.uploads import Upload, begins
+from extproc.uploads import CALLER, Upload, begins
 from extproc.verdict import Deny
 from gateway.apis import Family, Found, WrongMethod
 from gateway.operations import Operation
@@ -89,6 +89,8 @@ class Passing:
         rest = found.rest
         if found.family is Family.AZURE:
             rest = query.without(rest, _AZURES)
+        if found.operation is Operation.GEMINI_UPLOADS:
+            rest = query.without(rest, (CALLER,))
         wanted = Wanted(found.operation, False, facts.path, is_read=False, rest=rest)
         if is_watched:
             wanted = replace(wanted, removed_headers=REMOVED_HEADERS)
@@ -96,7 +98,8 @@ class Passing:
         if plan is None:
             return kept_by_nobody(found.operation)
         if begins(found, facts.headers):
-            upload = Upload(facts.headers)
+            uploads = self._program.uploads
+            upload = Upload(facts.headers, None if uploads is None else uploads.sealing(facts))
             return self._passed(plan, lambda passed: replace(passed, watching=upload))
         if not is_watched:
             return self._passed(plan)
@@ -110,7 +113,7 @@ class Passing:
 
     def unknown(self) -> Decision | Awaitable[Decision]:
         """A path that is none of an API."""
-        path, provider = self._facts.path, self._program.pass_unknown_to
+        path, provider = self._facts.path, self._program.llm.pass_unknown_to
         if provider is None or self._program.paths.is_disguised(path):
             reason = f"unsupported path {path.partition('?')[0]!r}"
             return Deny(404, "unknown_url", reason)

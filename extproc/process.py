@@ -201,7 +201,7 @@ class _AttemptStream:
 
     def _rewritten(self, event: RequestBody, order: wire.Order) -> bytes:
         program = self._process.program
-        lossiness = Lossiness.HINTS if program is None else program.lossiness
+        lossiness = Lossiness.HINTS if program is None else program.llm.lossiness
         body = attempt.rewritten(event.body, order, lossiness, self._betas)
         if isinstance(body, Deny):
             self._process.audits.count(body)

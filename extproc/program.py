@@ -50,6 +50,7 @@ from extproc.saying import Sayer
 from extproc.served_limits import ServedLimits
 from extproc.shaping import Shaper, shaper
 from extproc.turns import Turns
+from extproc.uploads import Uploads
 from extproc.verdict import PASS, By, Deny, PolicyKind, Verdict
 from extproc.wellformed import WellFormed
 from gateway.a2a import A2a
@@ -61,7 +62,7 @@ from gateway.guards import reads_answers
 from gateway.identity import Identity
 from gateway.mcp import Mcp
 from gateway.mcp_auth import is_apart, protected
-from gateway.model import Effect, Gateway, Lossiness, Mode, Phase, Rule, Target
+from gateway.model import Effect, Gateway, Llm, Lossiness, Mode, Phase, Rule, Target
 from gateway.price import Price
 
 _TOKENS_OF = partial(expected, family=Family.OTHER)
@@ -146,9 +147,10 @@ class Program:
     """Where clients find the APIs."""
     stored_at: tuple[str, ...]
     """Who may be asked for files, batches and the like."""
-    pass_unknown_to: str | None
-    """The provider of what is at no path of theirs."""
-    lossiness: Lossiness
+    uploads: Uploads | None
+    """Who knows whose an upload to Google is; None: nobody has keys."""
+    llm: Llm
+    """How clients see the APIs."""
     shaper: Shaper | None
     """Of requests, before anything is decided on them; None: no model adds anything."""
     choose: Callable[[], float]
@@ -184,6 +186,8 @@ class Serve(NamedTuple):
     mcp: Callable[[Mcp], Serving | None]
     a2a: Callable[[A2a, Identity], A2aServing | None]
     logins: Callable[[Identity], LoginDesk | None]
+    secrets: tuple[str, ...] = ()
+    """With which workers of a machine seal what they will see again."""
 
 
 NOTHING_SERVED = Serve(lambda _: None, lambda _, __: None, lambda _: None)
@@ -238,8 +242,8 @@ def build(
         sayers=_sayers(planners, gateway.llm.lossiness, guards if guards.is_any else None),
         paths=Paths(dict(gateway.llm.prefixes)),
         stored_at=gateway.llm.stored_at,
-        pass_unknown_to=gateway.llm.pass_unknown_to,
-        lossiness=gateway.llm.lossiness,
+        uploads=_uploads(gateway, serve.secrets),
+        llm=gateway.llm,
         shaper=shaper(gateway.models),
         choose=choose,
         latencies=seen if chooser.is_timed else None,
@@ -404,6 +408,13 @@ def _pricing(gateway: Gateway, prices: Mapping[str, Price]) -> Callable[[Target]
         return price_of(prices, target.provider, vendors[target.provider], target.model)
 
     return price
+
+
+def _uploads(gateway: Gateway, secrets: tuple[str, ...]) -> Uploads | None:
+    identity = gateway.identity
+    are_keys = bool(identity.api_keys or identity.has_stored_keys)
+    sealed_with = gateway.mcp.session_keys or secrets
+    return Uploads(sealed_with) if are_keys and gateway.llm.stored_at and sealed_with else None
 
 
 def _is_told(gateway: Gateway) -> bool:

@@ -8,6 +8,7 @@ import io
 import json
 from collections.abc import Iterator
 
+import httpx
 import openai
 import pytest
 from google.genai import errors, types
@@ -378,10 +379,24 @@ def test_files_of_gemini_are_uploaded_through_the_gateway(here: OtherApis, versi
         "/upload/v1beta/files", json={"file": {}}, headers={"x-goog-upload-command": "start"}
     )
     address = answer.headers["x-goog-upload-url"]
-    assert address == f"{here.stack.url}/upload/v1beta/files?upload_id=u1&upload_protocol=resumable"
+    bare, _, caller = address.rpartition("&dragoman_caller=")
+    assert bare == f"{here.stack.url}/upload/v1beta/files?upload_id=u1&upload_protocol=resumable"
     assert [each.id for each in here.openai().files.list()] == ["file-1", "file-2"]
-    nobody = here.http(authorization="").post(address, content=b"a")
-    assert nobody.status_code == 401
+    nobody = httpx.Client(timeout=60)
+    command = {"x-goog-upload-command": "upload, finalize"}
+    assert nobody.post(address, content=b"a", headers=command).status_code == 200
+    assert here.providers.last.query == {"upload_id": "u1", "upload_protocol": "resumable"}
+    before = len(here.providers.got)
+    for wrong, more in (
+        (bare, command),
+        (f"{bare}&dragoman_caller={caller[:-4]}AAAA", command),
+        (address.replace("upload_id=u1", "upload_id=u2"), command),
+        (address, {"x-goog-upload-command": "start"}),
+        (f"{here.stack.url}/v1beta/files?{address.partition('?')[2]}", command),
+    ):
+        assert nobody.post(wrong, content=b"a", headers=more).status_code in (401, 404, 405), wrong
+    nobody.close()
+    assert len(here.providers.got) == before
 
 
 def test_what_is_cached_at_gemini_is_made_and_used(here: OtherApis) -> None:

@@ -122,12 +122,7 @@ class OtherApis:
         return client
 
     def gemini(self, version: str = "v1beta") -> genai.Client:
-        """With the key on uploads, too, where the library puts none."""
-        options = types.HttpOptions(
-            base_url=self.stack.url,
-            api_version=version,
-            client_args={"headers": {"x-goog-api-key": CLIENT_KEY}},
-        )
+        options = types.HttpOptions(base_url=self.stack.url, api_version=version)
         client = genai.Client(api_key=CLIENT_KEY, http_options=options)
         self._clients.callback(client.close)
         return client
