@@ -246,6 +246,7 @@ class _Stream:
         "_length",
         "_streamed",
         "_waiting",
+        "_waiting_bytes",
         "is_over",
         "watchman",
     )
@@ -271,6 +272,7 @@ class _Stream:
         self._in_turn = asyncio.Lock()
         self._waiting = 0
         """Pieces that wait for services, or for those before them."""
+        self._waiting_bytes = 0
         self.is_over = False
 
     def watch(self, headers: Mapping[str, str]) -> Action | Deny:
@@ -296,6 +298,9 @@ class _Stream:
             if not self._questions:
                 return self._said(said, flow)
         self._waiting += 1
+        self._waiting_bytes += len(data)
+        if self._waiting_bytes > LARGEST_BYTES:  # Envoy does not wait for those before
+            self._denied, data = _TOO_LARGE, b""
         return self._later(data, said, flow)
 
     async def _later(self, data: bytes, said: bytes | None, flow: Flow) -> Action:
@@ -304,12 +309,13 @@ class _Stream:
                 if self.is_over:
                     return Flow()
                 if said is None:
-                    said = self._fed(data, flow)
+                    said = b"" if self._denied is not None else self._fed(data, flow)
                 while questions := self._questions:
                     said += self._answered(await self._inquirer.opinions(questions))
                 return self._said(said, flow)
         finally:
             self._waiting -= 1
+            self._waiting_bytes = self._waiting_bytes - len(data) if self._waiting else 0
 
     @property
     def _questions(self) -> Sequence[Asked]:
@@ -340,7 +346,7 @@ class _Stream:
         except UnreadableAnswer as error:
             self._denied = unreadable(str(error))
             return b""
-        self._denied = self._streamed.denied
+        self._denied = self._denied or self._streamed.denied
         return said
 
     def _said(self, said: bytes, flow: Flow) -> Action:

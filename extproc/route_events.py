@@ -1,7 +1,9 @@
-"""The events of a plain route's stream as documents that guards read: `{"body": …}`.
+"""The events of a plain route's stream as documents that guards read: `{"event": "a", "body": …}`.
 
 What an event says stands there as it came, if it is JSON, else as a string. Texts go on from event
 to event; an object does not, but for the pieces of a model's speech that are known by their form.
+What readers of events pass over, comments and fields that are none, goes nowhere: who reads bytes
+would be told what nobody has read.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from typing import Any, Final, Protocol
 
 from msgspec.structs import replace
 
-from extproc.event_frames import EventFrames, LineFrames
+from extproc.event_frames import EventFrames, Kept, LineFrames
 from extproc.llm import spots
 from extproc.llm.dialect import UnreadableAnswer
 from extproc.llm.frames import Frame
@@ -33,6 +35,9 @@ _LINES: Final = frozenset(
     }
 )
 _BODY: Final = "body"
+_EVENT: Final = "event"
+_COMMENT: Final = b":\n\n"
+"""It keeps a connection open, whatever it says."""
 _DONE: Final = "[DONE]"
 _TEXT: Final = ("text",)
 _ENDED: Final = Spots((), None)
@@ -77,8 +82,8 @@ class RouteFrames:
         return [self._told(each) for each in self._raw.feed(data, is_end=is_end)]
 
     def aside(self) -> bytes:
-        """Comments, which need not wait for what is held back."""
-        return self._raw.aside()
+        """What stands for comments, which need not wait for what is held back."""
+        return _COMMENT if self._raw.aside() else b""
 
     def said(self, frame: Frame) -> bytes:
         """It on the wire."""
@@ -86,11 +91,16 @@ class RouteFrames:
             raise TypeError("an event that was not read here")
         if frame.data == frame.read:
             return self._raw.said(frame.inner)
-        new = json_spans.members(frame.data)[_BODY]
-        text = None if frame.is_json else json_spans.decode_any(new)
+        inner = frame.inner
+        told = json_spans.members(frame.data)
+        new = told.get(_BODY, b"")
+        text = None if frame.is_json or not new else json_spans.decode_any(new)
         if isinstance(text, str):
             new = text.replace("\r\n", "\n").replace("\r", "\n").encode()
-        return self._raw.said(replace(frame.inner, data=new))
+        name = json_spans.decode_any(told[_EVENT]) if _EVENT in told else ""
+        if isinstance(name, str) and name != inner.name and isinstance(inner, Kept):
+            return _written(_named(inner.others, name), new)
+        return self._raw.said(replace(inner, data=new))
 
     def closing(self, error: bytes) -> bytes:
         """What ends it, and says why."""
@@ -98,14 +108,40 @@ class RouteFrames:
 
     def _told(self, frame: Frame) -> Frame:
         said = frame.data
-        if not said:
-            return _Told(b"{}", inner=frame, read=b"{}")
         is_json = _is_json(said)
-        if self._is_lines and not is_json:
+        if self._is_lines and said and not is_json:
             raise UnreadableAnswer("a line is no JSON")
-        body = said if is_json else json_spans.encode(_decoded(said))
-        document = b'{"body":%b}' % body
-        return _Told(document, inner=frame, read=document, is_json=is_json)
+        members = [b'"event":' + json_spans.encode(frame.name)] if frame.name else []
+        if said:
+            members.append(b'"body":' + (said if is_json else json_spans.encode(_decoded(said))))
+        document = b"{%b}" % b",".join(members)
+        inner = _trimmed(frame) if isinstance(frame, Kept) else frame
+        return _Told(document, inner=inner, read=document, is_json=is_json)
+
+
+def _trimmed(event: Kept) -> Kept:
+    """With the lines that readers of events know."""
+    if all(map(_is_known, event.others)):  # as nearly all are
+        return event
+    others = tuple(filter(_is_known, event.others))
+    return replace(event, others=others, written=_written(others, event.data))
+
+
+def _written(others: Sequence[bytes], data: bytes) -> bytes:
+    """An event on the wire; nothing, if it says nothing."""
+    lines = (*others, *(b"data: " + each for each in (data.split(b"\n") if data else ())))
+    return b"\n".join((*lines, b"\n")) if lines else b""
+
+
+def _is_known(line: bytes) -> bool:
+    field, _, value = line.partition(b":")
+    return field in (b"event", b"id") or (field == b"retry" and value.strip().isdigit())
+
+
+def _named(others: Sequence[bytes], name: str) -> Sequence[bytes]:
+    """With another name."""
+    kept = (each for each in others if each.partition(b":")[0] != b"event")
+    return (*kept, f"event: {' '.join(name.splitlines())}".encode())
 
 
 def _is_json(said: bytes) -> bool:

@@ -26,7 +26,7 @@ from extproc.verdict import By, Deny, PolicyKind
 
 _QUERY: Final = "query"
 _BODY: Final = "body"
-SHAPE: Final[Fields] = {_QUERY: FREE, _BODY: FREE}
+SHAPE: Final[Fields] = {_QUERY: FREE, _BODY: FREE, "event": FREE}
 """Of a document: all that stands there is text."""
 _FORM: Final = "application/x-www-form-urlencoded"
 _MULTIPART: Final = "multipart/"

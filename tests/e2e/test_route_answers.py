@@ -7,6 +7,7 @@ import hashlib
 import json
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -237,7 +238,9 @@ def events(*datas: bytes) -> list[bytes]:
 def test_events_are_masked_as_they_come(guarded: Stack, backend: Backend) -> None:
     more = threading.Event()
     first, second = events(b'{"to": "jane@example.com"}', b'{"n": [2]}')
-    backend.streams(b": hello\n\n", b"id: 7\n" + first, more, second, kind="text/event-stream")
+    backend.streams(
+        b": jane@example.com\n\n", b"id: 7\n" + first, more, second, kind="text/event-stream"
+    )
     with httpx.stream("GET", f"{guarded.url}/read", timeout=30) as answer:
         pieces = answer.iter_raw()
         said = b""
@@ -245,13 +248,13 @@ def test_events_are_masked_as_they_come(guarded: Stack, backend: Backend) -> Non
             said += next(pieces)
         more.set()
         said += b"".join(pieces)
-    hello, first, second = (
-        b": hello\n\n",
+    comment, first, second = (
+        b":\n\n",
         b'id: 7\ndata: {"to":"[EMAIL]"}\n\n',
         b'data: {"n": [2]}\n\n',
     )
-    assert said.replace(hello, b"") == first + second
-    assert hello in said
+    assert said.replace(comment, b"") == first + second
+    assert comment in said
 
 
 def test_what_lies_across_events_is_found(guarded: Stack, backend: Backend) -> None:
@@ -335,3 +338,19 @@ def test_what_is_tried_out_on_answers_is_counted(guarded: Stack, backend: Backen
         return [row["name"] for row in rows if row["verdicts"].get("deny")]
 
     eventually(lambda: "tried" in audited(), "it is counted")
+
+
+def test_what_guards_have_read_is_compressed_for_clients_that_take_it(
+    backend: Backend, serve_newest: Serve, tmp_path: Path
+) -> None:
+    file = tmp_path / "gateway.yaml"
+    text = YAML % {"port": backend.port}
+    file.write_text(text.replace("max_request_bytes: 4MiB", "compress: true"))
+    said = b'{"from": "jane@example.com", "n": "%b"}' % (b"x" * 5000)
+    with serve_newest(file, tmp_path / "state") as stack:
+        for kind, told in ((JSON, said), ("text/event-stream", b"data: %b\n\n" % said)):
+            backend.streams(told, kind=kind)
+            answer = get(stack, accept_encoding="gzip")
+            assert answer.headers["content-encoding"] == "gzip"
+            assert b'"[EMAIL]"' in answer.content
+            assert backend.seen["accept-encoding"] == "identity"

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from extproc.audits import Audits
 from extproc.events import CONTINUE, Action, Forward, RequestBody, RequestHeaders, Respond, Strip
 from extproc.exchange import NO_LIMIT, Exchange
 from extproc.inquiring import Inquirer
@@ -51,7 +52,7 @@ class Service:
         raise NotImplementedError
 
 
-def program(text: str = YAML) -> Program:
+def program(text: str = YAML, audits: Audits | None = None) -> Program:
     config = load(text, file="test.yaml", environment={})
     assert not isinstance(config, tuple), config
     return build(
@@ -60,6 +61,7 @@ def program(text: str = YAML) -> Program:
         ledger=MemoryLedger(),
         choose=lambda: 0.0,
         created=1,
+        audits=audits,
         inquirer=Inquirer(Service(), lambda: Stamp("m", 1)),
     )
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import itertools
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from extproc.audits import Audits
 from extproc.events import (
     CONTINUE,
     Action,
@@ -25,9 +29,21 @@ from extproc.events import (
     Watch,
 )
 from extproc.exchange import NO_LIMIT, Exchange
+from extproc.ports import Verdicts
 from extproc.program import Program
 from extproc.route_answers import LARGEST_BYTES
 from tests.extproc.test_reviewing import JSON, NOW, program, refused, settled
+
+
+class Noted:
+    """What is counted."""
+
+    def __init__(self) -> None:
+        self.told: list[Verdicts] = []
+
+    def add(self, verdicts: Verdicts) -> None:
+        self.told.append(verdicts)
+
 
 YAML = """
 identity: {api_keys: {keys: [{name: ann, key: k-ann}, {name: bob, key: k-bob, team: b}]}}
@@ -272,6 +288,49 @@ def test_what_cannot_be_read_and_what_is_too_long_end_a_stream() -> None:
     assert b"text_too_long" in long
     assert b"x" * 40 in long
     assert b"yy" not in long
+
+
+def test_a_name_of_an_event_says_nothing_forbidden() -> None:
+    assert b"content_policy_violation" in stream(b"event: bad\ndata: {}\n\n")
+    assert stream(b"event: card\ndata: {}\n\n") == b"event: [c]\ndata: {}\n\n"
+    assert stream(b": bad\n\n", b"bad\n\n") == b":\n\n"
+
+
+@given(st.lists(st.integers(0, 100), max_size=6))
+def test_cuts_do_not_matter(cuts: list[int]) -> None:
+    said = b'data: my ca\n\n: x\n\nid: 2\ndata: rd\n\ndata: {"a": "card"}\r\n\r\ndata: bye\n\n'
+    told = b'data: my [c]\n\nid: 2\ndata: \n\ndata: {"a":"[c]"}\n\ndata: bye\n\n'
+    places = [0, *sorted(each for each in cuts if each < len(said)), len(said)]
+    pieces = [said[a:b] for a, b in itertools.pairwise(places)]
+    found = stream(*filter(None, pieces)).replace(b":\n\n", b"", 1)
+    assert found.replace(b"\n\n\n", b"\n\n") == told  # between a CR and its LF, an event has ended
+
+
+def test_what_waits_for_services_is_bounded() -> None:
+    async def said() -> list[Action]:
+        exchange = asked("asked")
+        headers(exchange, EVENTS)
+        piece = b'data: ["%b"]\n\n' % (b"x" * (LARGEST_BYTES // 4))
+        waiting = [exchange.on_event(ResponseBody(piece, False)) for _ in range(6)]
+        return [each if isinstance(each, Flow) else await each for each in waiting]  # type: ignore[misc]
+
+    flows = [each for each in asyncio.run(said()) if isinstance(each, Flow)]
+    assert b"answer_too_large" in flows[0].body
+    assert flows[0].is_end
+    assert not any(each.body for each in flows[1:])
+
+
+def test_who_is_refused_is_told_to_the_audits() -> None:
+    noted = Noted()
+    of = program(YAML, Audits(noted))
+    for kind, body in ((JSON, b'["bad"]'), (EVENTS, b'data: ["bad"]\n\n')):
+        exchange = asked(of=of)
+        headers(exchange, kind)
+        piece(exchange, body, end=True)
+        assert exchange.denied is not None
+    assert [(each.kind, each.name, each.verdict) for each in noted.told] == [
+        ("guard", "words", "deny")
+    ] * 2
 
 
 def test_lines_are_read() -> None:

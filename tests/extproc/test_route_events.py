@@ -91,9 +91,33 @@ def test_what_was_not_read_here_is_not_written() -> None:
         RouteFrames(EVENTS).said(Frame(b"x"))
 
 
-def test_comments_stand_aside() -> None:
+def test_comments_stand_aside_and_say_nothing() -> None:
     found, events = frames(EVENTS, b": hello\n\n")
-    assert (events, found.aside()) == ([], b": hello\n\n")
+    assert (events, found.aside(), found.aside()) == ([], b":\n\n", b"")
+
+
+@pytest.mark.parametrize(
+    ("event", "told"),
+    [
+        (b"id: 1\n: hi\nevent: a\ndata: x\ndata: y\n\n", b"id: 1\nevent: a\ndata: x\ndata: y\n\n"),
+        (b"retry: 5\nretry: a@b.c\ndata: x\n\n", b"retry: 5\ndata: x\n\n"),
+        (b"hello a@b.c\n\n", b""),
+        (b"hello: a@b.c\nid: 1\n\n", b"id: 1\n\n"),
+    ],
+)
+def test_what_readers_pass_over_goes_nowhere(event: bytes, told: bytes) -> None:
+    found, (frame,) = frames(EVENTS, event)
+    assert found.said(frame) == told
+
+
+def test_names_of_events_are_read() -> None:
+    found, (one, other) = frames(EVENTS, b"event: a\nid: 1\ndata: {}\n\nevent: a\n\n")
+    assert (one.data, other.data) == (b'{"event":"a","body":{}}', b'{"event":"a"}')
+    said = found.said(replace(one, data=b'{"event":"a\\nb","body":{}}'))
+    assert said == b"id: 1\nevent: a b\ndata: {}\n\n"
+    assert found.said(replace(one, data=b'{"event":"a","body":[]}')) == (
+        b"event: a\nid: 1\ndata: []\n\n"
+    )
 
 
 @pytest.mark.parametrize(
