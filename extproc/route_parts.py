@@ -202,6 +202,8 @@ def _heard(body: bytes, part: Part) -> Spoken:
             raise BadMultipart("only utf-8 is read")
     is_file = any(file.said.strip() for file in files if not file.is_extended)
     fixed += [other for file in files for other in _other_readings(file)]
+    if "%" in part.name:
+        fixed.append(unquote(part.name))
     return Spoken(part, is_file, files, tuple(filter(None, fixed)), length)
 
 

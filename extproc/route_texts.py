@@ -176,10 +176,12 @@ def _new_part(spoken: Spoken, content: bytes, old: bytes, new: bytes) -> bytes:
 
 def _form_of_part(spoken: Spoken, content: bytes) -> Form | None:
     """As of a body of its type. What is no file is text at least."""
-    kind, _, parameters = spoken.part.content_type.partition(";")
-    found = form_of(spoken.part.content_type)
-    if not spoken.is_file and (found is None or not kind):
-        found = form_of(f"text/plain;{parameters}")
+    content_type = spoken.part.content_type
+    if not content_type and not spoken.is_file:
+        return Form.TEXT
+    found = form_of(content_type)
+    if found is None and not spoken.is_file:
+        found = form_of(f"text/plain;{content_type.partition(';')[2]}")
     assert not isinstance(found, Parts), "parts have none of their own"
     return _found(content) if found is Form.UNSAID else found
 

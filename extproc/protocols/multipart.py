@@ -44,6 +44,7 @@ class Part(Struct, frozen=True):
     """A field or a file."""
 
     name: str
+    """As it is written: browsers say `"` as `%22`, and some readers decode that."""
     filename: str | None
     """None: it is a field."""
     content_type: str
@@ -191,7 +192,7 @@ def _part(body: bytes, head: int, head_end: int, end: int) -> Part:
         raise BadMultipart("it is not form-data")
     said = _parameters(disposition, kind.end())
     name = said.get("name", "")
-    if not name or "name*" in said or any(mark in name for mark in ("\\", "%", "=?")):
+    if not name or "name*" in said or "\\" in name or "=?" in name:
         raise BadMultipart("it has no name that all would read alike")
     content_type = headers.get("content-type", "")
     filename = said.get("filename", said.get("filename*"))

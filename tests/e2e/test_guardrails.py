@@ -250,6 +250,13 @@ def test_forms_with_files_are_masked_and_their_files_are_as_they_were(
     assert provider.last.headers["content-length"] == str(len(provider.last.body))
 
 
+def test_uploads_are_held_up_to_the_limit_of_requests(guarded: Stack, provider: Recorder) -> None:
+    url, large = f"{guarded.url}/tickets", b"\xff" * (7 << 20)
+    assert httpx.post(url, files={"f": ("f.bin", large)}, timeout=30).status_code == 200
+    assert large in provider.last.body
+    assert httpx.post(url, files={"f": ("f.bin", large * 2)}, timeout=30).status_code == 413
+
+
 def test_forms_that_two_could_read_differently_are_refused(
     guarded: Stack, provider: Recorder
 ) -> None:

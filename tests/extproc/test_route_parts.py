@@ -163,6 +163,7 @@ BROWSER = "----WebKitFormBoundary7MA4YWxkTrZu0gW"
         (form(part("x", more="; filename=\"f\"; filename*=utf-8''%C3%A4")), ["a", "x", "f", "ä"]),
         (form(part("x", more='; filename="a%20b\\c"')), ["a", "x", "a%20b\\c", "a b\\c"]),
         (form(part("x", "X-Note: y")), ["a", "x", "X-Note", "y"]),
+        (form(part("x", name="b%22")), ["b%22", "x", 'b"']),
         (b"--b--\r\n", []),
     ],
 )
@@ -380,7 +381,7 @@ def test_what_libraries_send_is_read_and_stays_as_it_is(send: Any) -> None:
         ("file", ("untyped.png", PNG)),
         ("data", (None, json.dumps({"a": "b"}), "application/json")),
     ]
-    body, content_type = send({"to": "ann", "tags": ["x", "y"], "empty": ""}, files)
+    body, content_type = send({"to": "ann", "tags": ["x", "y"], "empty": "", '"n"': "1"}, files)
     assert masked(body, content_type) == body
     found = texts(body, content_type)
     assert {"to", "ann", "x", "y", "file", "notes ä.txt", "dear\r\nall", "p.png", "b"} <= set(found)

@@ -107,6 +107,8 @@ def _add(document: dict[str, object], name: str, value: object) -> None:
 def _name_fault(kind: Kind, part: Part, before: Mapping[str, object]) -> Deny | None:
     """Readers of forms take `model[]`, `model[0]` or ` Model` for `model`, and one of two."""
     name = part.name
+    if "%" in name:
+        return Deny(400, "ambiguous_key", f"{name!r} could be read in two ways", param=name)
     folded = name.partition("[")[0].strip(" .").casefold()
     if folded not in kind.decided_on:
         return None

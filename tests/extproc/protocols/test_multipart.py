@@ -118,7 +118,6 @@ def test_a_cut_or_changed_form_is_refused_or_still_one(garbage: bytes) -> None:
         form("Content-Disposition: form-data; name=a; name=b\r\n\r\nx"),
         form("Content-Disposition: form-data; name=a; NAME=b\r\n\r\nx"),
         form("Content-Disposition: form-data; name=a; name*=utf-8''b\r\n\r\nx"),
-        form('Content-Disposition: form-data; name="mod%65l"\r\n\r\nx'),
         form('Content-Disposition: form-data; name="mod\\el"\r\n\r\nx'),
         form('Content-Disposition: form-data; name="=?utf-8?q?model?="\r\n\r\nx'),
         form('Content-Disposition: form-data; name="a" b\r\n\r\nx'),

@@ -135,7 +135,9 @@ def test_a_new_text_cannot_end_its_part() -> None:
 
 
 @rows
-@pytest.mark.parametrize("name", ["Model", "model[]", "model[0]", " model", "model.", "MODEL[]"])
+@pytest.mark.parametrize(
+    "name", ["Model", "model[]", "model[0]", " model", "model.", "MODEL[]", "m%6f"]
+)
 def test_a_name_that_could_be_read_as_the_model_is_refused(read: FormReading, name: str) -> None:
     body, content_type = form({**FIELDS, name: "n"})
     assert fault(read, body, content_type).code == "ambiguous_key"
