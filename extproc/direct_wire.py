@@ -21,6 +21,8 @@ _REQUEST_HEADERS, _REQUEST_BODY = b"\x0a", b"\x1a"  # ProcessingResponse: 1 and 
 _RESPONSE = b"\x0a"  # HeadersResponse.response, BodyResponse.response = 1
 _HEADER_MUTATION = b"\x12"  # CommonResponse.header_mutation = 2
 _MOST_REMEMBERED = 8192
+_SAID_ONCE = frozenset({names.MCP_STREAMS_HEADER, names.MCP_ROUNDS_HEADER})
+"""Headers that are another each time: remembered, they would only take the place of others."""
 _OVERWRITE = 2  # HeaderValueOption.HeaderAppendAction.OVERWRITE_IF_EXISTS_OR_ADD
 
 _MODE: Mapping[str, str] = {
@@ -143,7 +145,7 @@ def encode_direct(action: Direct) -> bytes:
     if action.set_headers or action.remove_headers:
         mutation = b"".join(
             (
-                *(_set(*each) for each in action.set_headers),
+                *(_said(*each) for each in action.set_headers),
                 *(_removed(each) for each in action.remove_headers),
             )
         )
@@ -178,6 +180,11 @@ def _new_body(body: bytes) -> bytes:
     return bytes(response.SerializeToString()) + _FLOWING_ANSWER
 
 
+def _said(name: str, value: str) -> bytes:
+    """A header that is set, as a field of a HeaderMutation."""
+    return _set.__wrapped__(name, value) if name in _SAID_ONCE else _set(name, value)
+
+
 @lru_cache(_MOST_REMEMBERED)
 def _turns(clusters: tuple[str, ...]) -> bytes:
     """Of A2A agents, behind the way to the first of them."""
@@ -195,7 +202,6 @@ def _turns(clusters: tuple[str, ...]) -> bytes:
 
 @lru_cache(_MOST_REMEMBERED)
 def _set(name: str, value: str) -> bytes:
-    """A header that is set, as a field of a HeaderMutation."""
     return bytes(_HeaderMutation(set_headers=[_header(name, value)]).SerializeToString())
 
 

@@ -25,7 +25,7 @@ _SCHEMA = {
 _CAPABILITIES = {"tools": {"listChanged": True}}
 _STREAM = (
     b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
-    b"4\r\n:\n\n\r\n"
+    b"3\r\n:\n\n\r\n"
 )
 _ACCEPTED = b"HTTP/1.1 202 Accepted\r\ncontent-length: 0\r\n\r\n"
 _OVER = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"

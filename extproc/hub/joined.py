@@ -13,6 +13,7 @@ import binascii
 import functools
 import logging
 import math
+import sys
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
@@ -49,6 +50,7 @@ LOOK_TIMEOUT_SECONDS: Final = 2.0
 TOLD_SECONDS: Final = 2.0
 """After a configuration has come, until clients are told what it changes: workers have it then,
 too, and what was changed at once is told at once."""
+_NOBODY: Final = frozenset[str]()
 _COMMENT: Final = b": keep-alive\n\n"
 _BEGUN: Final = b": open\n\n"
 _COMPLETE: Final = "notifications/elicitation/complete"
@@ -83,13 +85,28 @@ class Wanted(Struct, frozen=True):
 class _Audience:
     """One client that listens: the source of its stream."""
 
-    __slots__ = ("_around", "_listening", "_sink", "_wanted", "due", "missing", "subscription")
+    __slots__ = (
+        "_around",
+        "_listening",
+        "_sink",
+        "_tokens",
+        "due",
+        "missing",
+        "number",
+        "owner",
+        "subscription",
+        "view",
+    )
 
     def __init__(
         self, around: JoinedStreams, wanted: Wanted, missing: frozenset[str], last: _Last
     ) -> None:
         self._around = around
-        self._wanted = wanted
+        # Of `wanted`, what is needed later, and words that all say once for all.
+        self.view = sys.intern(wanted.view)
+        self.number = wanted.number
+        self.owner = wanted.owner
+        self._tokens = wanted.tokens or None
         self.missing = missing
         """Servers of its view that do not take part."""
         self.subscription = wanted.subscription
@@ -97,8 +114,14 @@ class _Audience:
         """When it is told that its stream is there."""
         self._sink: Sink | None = None
         self._listening = tuple(
-            Listening(around, self, name, session, last[1] if last and last[0] == name else "")
-            for name, session in wanted.servers.items()
+            Listening(
+                around,
+                self,
+                sys.intern(name),
+                (session, sys.intern(revision)),
+                last[1] if last and last[0] == name else "",
+            )
+            for name, (session, revision) in wanted.servers.items()
         )
 
     def opened(self, sink: Sink) -> None:
@@ -149,33 +172,21 @@ class _Audience:
         if self._sink is not None and not self._sink.is_congested:
             self._sink.write(b"data: %s\n\n" % jsonrpc.notification(method, params))
 
-    @property
-    def view(self) -> str:
-        return self._wanted.view
-
-    @property
-    def number(self) -> str:
-        return self._wanted.number
-
-    @property
-    def owner(self) -> str:
-        return self._wanted.owner
-
     def connect(self, name: str, token: str) -> None:
         """The caller has agreed: that server is shown this from then on."""
         if token:
-            self._wanted.tokens[name] = token
+            self._tokens = {**(self._tokens or {}), name: token}
         if name in self.missing:
             self.missing -= {name}
             self.tell(KINDS)
 
     def token(self, name: str) -> str:
-        return self._wanted.tokens.get(name, "")
+        return "" if self._tokens is None else self._tokens.get(name, "")
 
-    def upward(self, name: str) -> Upward | Told:
+    def upward(self, name: str, *, has_begun: bool) -> Upward | Told:
         if self.subscription is not None:
             return Told(self.subscription, name)
-        return self._around.upward(self.number, name)
+        return self._around.upward(self.number, name, has_begun=has_begun)
 
     def say(self, said: bytes) -> bool:
         assert self._sink is not None
@@ -285,7 +296,7 @@ class JoinedStreams:
             return replies.refusal(_UNREADABLE)
         last = ids.inward_name(request.headers.get("last-event-id", ""))
         known = self._views.get(wanted.view, NOTHING).speaking
-        missing = frozenset(known) - wanted.servers.keys()
+        missing = frozenset(each for each in known if each not in wanted.servers) or _NOBODY
         return web.events(_Audience(self, wanted, missing, last))
 
     def join(self, audience: _Audience) -> None:
@@ -300,10 +311,11 @@ class JoinedStreams:
     def served(self, name: str) -> Served | None:
         return self._servers.get(name)
 
-    def upward(self, number: str, name: str) -> Upward:
+    def upward(self, number: str, name: str, *, has_begun: bool) -> Upward:
         """How a server's stream is told to a client with a session."""
         shown = functools.partial(self._renamed.shown, number, name)
-        return Upward(Origin(name, key=number.encode(), shown_uri=shown))
+        origin = Origin(name, key=number.encode(), shown_uri=shown)
+        return Upward(origin, has_begun=has_begun)
 
     def start(self, work: Coroutine[Any, Any, None]) -> None:
         begun = asyncio.ensure_future(work)

@@ -42,7 +42,9 @@ class Listener(Protocol):
     def token(self, name: str) -> str:
         """What the server is shown of the client; empty: nothing."""
 
-    def upward(self, name: str) -> Upward | Told: ...
+    def upward(self, name: str, *, has_begun: bool) -> Upward | Told:
+        """Who reads the stream; `has_begun`: from its midst on."""
+
     def say(self, said: bytes) -> bool:
         """Whether it reads as fast as it is told."""
 
@@ -73,6 +75,7 @@ class Listening:
     __slots__ = (
         "_again",
         "_around",
+        "_has_begun",
         "_is_away",
         "_last_event",
         "_listener",
@@ -107,7 +110,8 @@ class Listening:
         """Bytes that were read while the client did not."""
         self._stream: Stream | None = None
         self._upward: Upward | Told | None = None
-        """None: nothing was said."""
+        """None: nothing was said, or all that was said has been told on."""
+        self._has_begun = False
         self._waiting: Callable[[], object] | None = None
         """Calls off what is to begin it."""
 
@@ -158,15 +162,18 @@ class Listening:
             self._again = min(int(asked[1]) / 1000, LONGEST_AGAIN_SECONDS)
         for found in _EVENT_ID.finditer(data):
             self._last_event = found[1].decode("latin-1")
-        if self._upward is None:
-            self._upward = self._listener.upward(self.name)
         upward = self._upward
+        if upward is None:
+            upward = self._upward = self._listener.upward(self.name, has_begun=self._has_begun)
+        self._has_begun = True
         try:
             said = upward.feed(data)
         except EventTooLarge as error:
             logger.warning("the stream of the MCP server %s is ended: %s", self.name, error)
             self._leave()
             return
+        if isinstance(upward, Upward) and upward.is_at_rest:
+            self._upward = None  # most say nothing more for a long time
         self._owed += len(data)
         if not said or self._listener.say(said):
             self.relieved()
@@ -209,6 +216,7 @@ class Listening:
 
     def _leave(self) -> None:
         stream, self._stream, self._upward, self._owed = self._stream, None, None, 0
+        self._has_begun = False
         if stream is not None:
             stream.reset()
 

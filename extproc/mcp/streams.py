@@ -38,10 +38,18 @@ class Upward:
         "refused",
     )
 
-    def __init__(self, origin: Origin, largest_event_bytes: int = LARGEST_EVENT_BYTES) -> None:
+    def __init__(
+        self,
+        origin: Origin,
+        largest_event_bytes: int = LARGEST_EVENT_BYTES,
+        *,
+        has_begun: bool = False,
+    ) -> None:
+        """`has_begun`: what is fed is no stream's beginning, but follows what another has read,
+        which was at rest."""
         self._origin = origin
         self._largest = largest_event_bytes
-        self._begun = False
+        self._begun = has_begun
         self._pending: list[bytes] = []
         """Of a line that has not ended."""
         self._pending_bytes = 0
@@ -54,6 +62,12 @@ class Upward:
         """The last byte was one, and has ended its line; a line feed may belong to it."""
         self.refused = 0
         """Messages that could not be read, and were left out."""
+
+    @property
+    def is_at_rest(self) -> bool:
+        """Between two events: there is nothing to be known of what was fed."""
+        is_waiting = self._pending or self._held or self._name or self._follows_carriage_return
+        return self._begun and not is_waiting
 
     def feed(self, data: bytes) -> bytes:
         """What these bytes let pass. Raises `EventTooLarge`."""

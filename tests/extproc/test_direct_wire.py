@@ -7,6 +7,7 @@ from envoy_api import message
 
 from extproc.direct_wire import (
     SHOWN,
+    _set,
     encode_direct,
     encode_flow,
     encode_show,
@@ -40,6 +41,16 @@ def test_what_is_of_one_request_alone_comes_behind() -> None:
     assert list(phase.header_mutation.remove_headers) == ["x-gone", *DIGESTS]
     assert phase.body_mutation.body == b"new"
     assert told.dynamic_metadata[names.MCP_NAMESPACE][names.MCP_SESSION] == "shown"
+
+
+def test_what_is_another_each_time_takes_nothings_place() -> None:
+    before = _set.cache_info().currsize
+    for name in (names.MCP_STREAMS_HEADER, names.MCP_ROUNDS_HEADER):
+        told = encode_direct(Direct(b"", False, ((name, "for one stream"),), ()))
+        phase = Response.FromString(told).request_headers.response
+        (found,) = phase.header_mutation.set_headers
+        assert (found.header.key, found.header.raw_value) == (name, b"for one stream")
+    assert _set.cache_info().currsize == before
 
 
 def test_a_status_is_shown_and_no_body() -> None:

@@ -52,6 +52,8 @@ class World:
         self.silent = Silent()
         self.asks: list[tuple[str, str, object]] = []
         self.back: list[str] = []
+        self.begun_with: list[bool] = []
+        """Of each who read the stream, whether another did before."""
         self.listening = Listening(self, self, "a", ("s-1", revision))
 
     async def open(self, fields: Fields, body: bytes, ear: Ear) -> Opened:
@@ -73,10 +75,11 @@ class World:
     def token(self, name: str) -> str:
         return "Bearer t"
 
-    def upward(self, name: str) -> Upward | Told:
+    def upward(self, name: str, *, has_begun: bool) -> Upward | Told:
+        self.begun_with.append(has_begun)
         if self.subscription is not None:
             return Told(self.subscription, name)
-        return Upward(Origin(name))
+        return Upward(Origin(name), has_begun=has_begun)
 
     def say(self, said: bytes) -> bool:
         self.said += said
@@ -120,6 +123,17 @@ async def test_a_server_waits_while_the_client_does_not_read() -> None:
     world.reads = True
     world.listening.received(NEWS)
     assert stream.taken == 2 * len(NEWS)
+
+
+@in_a_loop
+async def test_nobody_reads_a_stream_that_says_nothing() -> None:
+    world = World()
+    await world.begun()
+    world.listening.headed(OK)
+    for piece in (b":\n\n", NEWS[:20], NEWS[20:], NEWS):
+        world.listening.received(piece)
+    assert world.said.count(b"id: a/7") == 2
+    assert world.begun_with == [False, True, True]  # each but the rest of what was cut
 
 
 @in_a_loop
@@ -210,7 +224,7 @@ async def test_who_goes_leaves_the_stream_and_begins_none() -> None:
 @in_a_loop
 async def test_an_event_without_end_ends_the_stream(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World()
-    monkeypatch.setattr(world, "upward", lambda name: Upward(Origin(name), 100))
+    monkeypatch.setattr(world, "upward", lambda name, has_begun: Upward(Origin(name), 100))
     stream = await world.begun()
     world.listening.headed(OK)
     world.listening.received(b"data: " + b"x" * 200)

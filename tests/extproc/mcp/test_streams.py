@@ -152,6 +152,26 @@ def test_cuts_do_not_matter(lines: list[bytes], data: st.DataObject) -> None:
 
 
 @given(_events, st.data())
+def test_whoever_is_at_rest_can_be_another(lines: list[bytes], data: st.DataObject) -> None:
+    stream = written([b"\xef\xbb\xbf:", *lines], data)
+    reader, out, begun = Upward(JIRA), [], False
+    for each in range(len(stream)):
+        out.append(reader.feed(stream[each : each + 1]))
+        begun = True
+        if reader.is_at_rest:
+            reader = Upward(JIRA, has_begun=begun)
+    out.append(reader.end())
+    assert b"".join(out) == passed(stream)
+
+
+@pytest.mark.parametrize("said", [b"", b"data: 1\n", b"event: x\n", b": half", b": cut\r"])
+def test_who_knows_something_is_not_at_rest(said: bytes) -> None:
+    reader = Upward(JIRA)
+    reader.feed(said)
+    assert not reader.is_at_rest
+
+
+@given(_events, st.data())
 def test_a_reader_finds_the_same_events(lines: list[bytes], data: st.DataObject) -> None:
     def events(stream: bytes) -> list[tuple[str, bytes]]:
         decoder = SseDecoder()
