@@ -187,7 +187,8 @@ class _Explaining:
                 hosts.extend(host.get("domains", ()))
         is_asking = any(each.name == names.EXT_PROC_FILTER for each in chain)
         asking = self.asking if is_asking else None
-        for name in (mcp_route.FOUND, a2a_route.FOUND, a2a_route.FOUND_SEVERAL, *webhooks.ROUTES):
+        taken = (*mcp_route.TAKEN, a2a_route.FOUND, a2a_route.FOUND_SEVERAL, *webhooks.ROUTES)
+        for name in taken:
             found.pop(name, None)  # no client comes there before extproc has said so
         for name, (route, host, hosts) in sorted(found.items(), key=self.place):
             yield self.route_part(name, (route, host, manager), tuple(hosts), asking)

@@ -7,7 +7,7 @@ import dataclasses
 from gateway import names
 from gateway.mcp import Mcp
 from tests.kit.gateways import golden_gateway
-from xds_server.resources.mcp_route import FOUND, NAME, mcp_routes
+from xds_server.resources.mcp_route import FOUND, JOINED, NAME, mcp_routes
 
 GATEWAY = golden_gateway("mcp")
 LISTENER = GATEWAY.listeners[0]
@@ -18,7 +18,7 @@ def test_without_servers_there_is_no_route() -> None:
 
 
 def test_extproc_says_where_a_request_goes_and_an_answer_may_stream_for_ever() -> None:
-    found, asked = mcp_routes(GATEWAY, LISTENER)
+    _, found, asked = mcp_routes(GATEWAY, LISTENER)
     assert asked["match"] == {"path_separated_prefix": "/mcp"}
     assert asked["route"]["cluster_header"] == names.MCP_HEADER
     assert asked["route"]["timeout"] == "0s"
@@ -27,15 +27,39 @@ def test_extproc_says_where_a_request_goes_and_an_answer_may_stream_for_ever() -
 
 def test_a_request_whose_server_is_known_is_taken_whatever_its_path_there() -> None:
     """extproc sets the path, too; before all other routes, such as that of the LLM API."""
-    found, _asked = mcp_routes(GATEWAY, LISTENER)
+    _, found, _asked = mcp_routes(GATEWAY, LISTENER)
     has_server = {"name": names.MCP_HEADER, "present_match": True}
     assert found["match"] == {"prefix": "/", "headers": [has_server]}
 
 
+def test_streams_of_several_servers_go_to_the_hub_with_what_it_reads() -> None:
+    joined, found, _ = mcp_routes(GATEWAY, LISTENER)
+    said = {"name": names.MCP_STREAMS_HEADER, "present_match": True}
+    assert joined["match"] == {"prefix": "/", "headers": [*found["match"]["headers"], said]}
+    assert {**joined["route"], "cluster_header": names.MCP_HEADER} == {
+        **found["route"],
+        "cluster": names.HUB_CLUSTER,
+    }
+    kept = {"accept", "content-type", "last-event-id", names.MCP_STREAMS_HEADER}
+    assert kept - {"accept"} == kept - set(joined["request_headers_to_remove"])
+    assert joined["typed_per_filter_config"] == found["typed_per_filter_config"]
+
+
+def test_without_a_hub_none_goes_there() -> None:
+    alone = dataclasses.replace(
+        GATEWAY.mcp,
+        views=tuple(each for each in GATEWAY.mcp.views if not each.is_federated),
+        servers=tuple(each for each in GATEWAY.mcp.servers if not each.is_hubs),
+    )
+    routes = mcp_routes(dataclasses.replace(GATEWAY, mcp=alone), LISTENER)
+    assert [each["name"] for each in routes] == [FOUND, NAME]
+
+
 def test_no_server_sees_what_the_client_shows_to_the_gateway() -> None:
-    route, _ = mcp_routes(GATEWAY, LISTENER)
+    joined, route, _ = mcp_routes(GATEWAY, LISTENER)
     removed = route["request_headers_to_remove"]
     assert {"authorization", "cookie", "x-api-key", "x-forwarded-for"} <= set(removed)
+    assert set(removed) < set(joined["request_headers_to_remove"])
 
 
 def test_no_client_is_told_where_to_get_a_token_for_a_server() -> None:
@@ -44,7 +68,7 @@ def test_no_client_is_told_where_to_get_a_token_for_a_server() -> None:
 
 
 def test_extproc_is_told_that_it_is_mcp_and_how_long_a_body_may_be() -> None:
-    route, _ = mcp_routes(GATEWAY, LISTENER)
+    route = mcp_routes(GATEWAY, LISTENER)[0]
     asked = route["typed_per_filter_config"][names.EXT_PROC_FILTER]["overrides"]
     told = {each["key"]: each["value"] for each in asked["grpc_initial_metadata"]}
     assert told == {
@@ -69,7 +93,7 @@ SSE_GATEWAY = dataclasses.replace(
 
 def test_clients_of_http_with_sse_go_to_the_hub_which_is_told_the_way_back() -> None:
     route, *others = mcp_routes(SSE_GATEWAY, LISTENER)
-    assert [each["name"] for each in others] == [FOUND, NAME]
+    assert [each["name"] for each in others] == [JOINED, FOUND, NAME]
     assert route["match"] == {"path_separated_prefix": "/sse"}
     assert (route["route"]["cluster"], route["route"]["timeout"]) == (names.HUB_CLUSTER, "0s")
     (added,) = route["request_headers_to_add"]
