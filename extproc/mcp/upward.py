@@ -22,7 +22,7 @@ RELATED_TASK: Final = "io.modelcontextprotocol/related-task"
 SUBSCRIPTION_ID: Final = "io.modelcontextprotocol/subscriptionId"
 
 _LOG: Final = "notifications/message"
-_LEVELS: Final = (
+LEVELS: Final = (
     *("debug", "info", "notice", "warning"),
     *("error", "critical", "alert", "emergency"),
 )
@@ -91,9 +91,9 @@ def _is_wanted(least: str | None, log: Message) -> bool:
     if least is None:
         return True
     level = log.text("level")
-    if least not in _LEVELS or level not in _LEVELS:
+    if least not in LEVELS or level not in LEVELS:
         return False
-    return _LEVELS.index(level) >= _LEVELS.index(least)
+    return LEVELS.index(level) >= LEVELS.index(least)
 
 
 def _changes_of_request(origin: Origin, message: Message) -> dict[Path, bytes]:

@@ -341,6 +341,9 @@ class Talk(Protocol):
 
     def on_answer(self, event: ResponseBody) -> Answering: ...
 
+    def give_up(self) -> None:
+        """The time of the call is over: its server is told."""
+
     def on_close(self) -> None:
         """The request is over, whether it was answered or not."""
 

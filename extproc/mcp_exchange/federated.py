@@ -190,6 +190,10 @@ class FederatedTalk:
             return CONTINUE
         return later(found, self._passed) if isinstance(found, Awaitable) else self._passed(found)
 
+    def give_up(self) -> None:
+        if self._passage is not None:
+            self._passage.give_up()
+
     def on_close(self) -> None:
         if self._passage is not None:
             self._passage.on_close()

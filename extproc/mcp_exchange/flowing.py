@@ -32,6 +32,7 @@ from extproc.mcp_serving.saying import refused
 from extproc.verdict import Deny
 
 _EVENTS: Final = "text/event-stream"
+_TIMEOUT: Final = 504
 _AS_THEY_ARE: Final = ChangeHeaders(())
 _NOTHING: Final = Flow()
 _EARLY_SECONDS: Final = 0.1
@@ -39,7 +40,7 @@ _EARLY_SECONDS: Final = 0.1
 _ENDS: Final = (b"\n\n", b"\r\r", b"\r\n\r\n")
 """What ends an event."""
 _LONGEST_END: Final = 4
-_LATE: Final = Deny(504, "server_timeout", "the MCP server did not answer in time")
+_LATE: Final = Deny(_TIMEOUT, "server_timeout", "the MCP server did not answer in time")
 _TOO_LARGE: Final = Deny(502, "answer_too_large", "the MCP server sends an event that is too large")
 
 
@@ -115,6 +116,8 @@ class FlowingAnswer:
         is_stream = event.headers.get("content-type", "").startswith(_EVENTS)
         if self._until is not None and is_stream and not event.is_end:
             return self._in_time(self._until)
+        if event.status == _TIMEOUT and self._until is not None and self._until <= self._clock():
+            self._talk.give_up()  # it has said nothing, and Envoy answers
         self.is_over = event.is_end
         return Flow(self._taken_head())
 
@@ -127,6 +130,7 @@ class FlowingAnswer:
         return _NOTHING
 
     def _late(self) -> Action:
+        self._talk.give_up()
         if self._head is not None:
             self.is_over = True
             return refused(_LATE, self._raw_id)

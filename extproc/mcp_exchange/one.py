@@ -24,7 +24,7 @@ from extproc.later import later
 from extproc.mcp import headers, jsonrpc, lists, requests
 from extproc.mcp.jsonrpc import Fault
 from extproc.mcp.lists import BY_METHOD, Allowed, BrokenList, ListKind
-from extproc.mcp.messages import Batch, Message
+from extproc.mcp.messages import Batch, Kind, Message
 from extproc.mcp.naming import Target
 from extproc.mcp.sessions import ServerSession, Session, is_ours
 from extproc.mcp_exchange.asked import (
@@ -38,6 +38,7 @@ from extproc.mcp_exchange.asked import (
 )
 from extproc.mcp_exchange.defined import asks_alone, listed_alone
 from extproc.mcp_exchange.of_api import ToApi, answered
+from extproc.mcp_serving.calling_off import LATE
 from extproc.mcp_serving.overseeing import CODINGS, OverseenAnswer
 from extproc.mcp_serving.saying import JSON, fault, refused
 from extproc.mcp_serving.serving import head_of
@@ -54,7 +55,15 @@ _NOTHING_SAID = msgspec.Raw(b"{}")
 class OneTalk:
     """One request to one server."""
 
-    __slots__ = ("_caller", "_is_opening", "_overseen", "_own_id", "is_over", "timeout_seconds")
+    __slots__ = (
+        "_caller",
+        "_is_opening",
+        "_overseen",
+        "_own_id",
+        "_timed_id",
+        "is_over",
+        "timeout_seconds",
+    )
 
     def __init__(self, caller: Caller) -> None:
         self._caller = caller
@@ -66,6 +75,8 @@ class OneTalk:
         """Guards read the answer."""
         self.is_over = False
         self.timeout_seconds: float | None = None
+        self._timed_id = b""
+        """Of the request that has to be answered in time, in JSON."""
 
     def on_headers(self, method: str) -> Action:
         caller = self._caller
@@ -141,6 +152,8 @@ class OneTalk:
         is_seen = self._is_opening or bool(caller.tokens) or self._overseen is not None
         terms = None if call is None else caller.serving.terms_of(server, call.tool)
         self.timeout_seconds = None if terms is None else terms.timeout_seconds
+        if self.timeout_seconds is not None and message.kind is Kind.REQUEST:
+            self._timed_id = message.raw_id
         self.is_over = not is_seen and self.timeout_seconds is None
         body = None if message is written else message.body
         return self._direct(is_read=True, terms=terms, body=body)
@@ -221,6 +234,15 @@ class OneTalk:
             return CONTINUE
         found = self._overseen.take(event.body, is_end=event.is_end)
         return self._passed(found) if isinstance(found, Struct) else later(found, self._passed)
+
+    def give_up(self) -> None:
+        """The end of a stream tells servers so that have no sessions, and no others
+        ("Cancellation")."""
+        caller = self._caller
+        if self._timed_id and not headers.is_modern(caller.revision):
+            session = ServerSession(self._own_id or caller.session_id, caller.revision)
+            federation = caller.serving.federation
+            federation.call_off(caller.view.only, session, self._timed_id, LATE)
 
     def on_close(self) -> None:
         """Client and server tell each other."""

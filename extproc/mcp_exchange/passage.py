@@ -37,6 +37,7 @@ from extproc.mcp.views import Served
 from extproc.mcp_exchange import consenting
 from extproc.mcp_exchange.asked import Answering, Caller
 from extproc.mcp_serving import saying
+from extproc.mcp_serving.calling_off import LATE
 from extproc.mcp_serving.connections import NoToken
 from extproc.mcp_serving.overseeing import CODINGS
 from extproc.mcp_serving.saying import JSON, accepted
@@ -190,6 +191,16 @@ class Passage:
             return Replace(said)
         found = self._overseen.take(said, is_end=event.is_end)
         return self._passed(found) if isinstance(found, Struct) else later(found, self._passed)
+
+    def give_up(self) -> None:
+        """Its time is over. The hub tells the server itself, and so does the end of a stream where
+        there are no sessions ("Cancellation")."""
+        is_told = self._is_bridged or headers.is_modern(self._session.revision)
+        if not is_told and self._message.kind is Kind.REQUEST:
+            federation, own_id = self._caller.serving.federation, self._own_id
+            self._own_id = b""
+            raw_id = own_id or self._message.raw_id
+            federation.call_off(self._served, self._session, raw_id, LATE)
 
     def on_close(self) -> None:
         """The request is over. Where its client has left before the answer, an older server does

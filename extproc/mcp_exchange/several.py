@@ -19,7 +19,7 @@ from extproc.mcp.lists import ListKind
 from extproc.mcp.messages import Message
 from extproc.mcp.naming import Target
 from extproc.mcp.sessions import ServerSession
-from extproc.mcp.upward import completed
+from extproc.mcp.upward import LEVELS, completed
 from extproc.mcp.views import Served
 from extproc.mcp_exchange.asked import Answering, Caller, call_of, is_of_prompt, named
 from extproc.mcp_exchange.passage import Passage, crosses
@@ -158,7 +158,10 @@ def searched(caller: Caller, whose: Whose, message: Message) -> Answering:
 
 
 def level_set(caller: Caller, whose: Whose, message: Message) -> Answering:
-    """From which level on all servers log."""
+    """From which level on all servers log ("Logging", "Error Handling")."""
+    if (level := message.text("level")) not in LEVELS:
+        text = f"invalid params: no level {level!r}; known: {', '.join(LEVELS)}"
+        return fault(message.fault(INVALID_PARAMS, text, 200))
     params = messages.params(message.body) or _EMPTY
     asking = caller.serving.federation.ask_all(caller.view, whose, message.method, params)
 

@@ -1,4 +1,5 @@
-"""Calls that clients have left: to servers with sessions, the end of a stream does not say so."""
+"""Calls for which nobody waits any more: to servers with sessions, the end of a stream does not say
+so."""
 
 from __future__ import annotations
 
@@ -6,13 +7,15 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeAlias
 
-from extproc.mcp import requests
+from extproc.mcp import messages, requests
 from extproc.mcp.requests import Client
 from extproc.mcp.sessions import ServerSession
 from extproc.mcp.views import Served
 from extproc.ports import Asked
 
 METHOD: Final = "notifications/cancelled"
+LATE: Final = "it took longer than it may"
+_GONE: Final = "the client has gone"
 
 _Tell: TypeAlias = Callable[[Served, Asked], Awaitable[None]]
 
@@ -27,9 +30,11 @@ class CallingOff:
         self._tell = tell
         self._telling: set[asyncio.Future[None]] = set()
 
-    def __call__(self, served: Served, session: ServerSession, raw_id: bytes) -> None:
+    def __call__(
+        self, served: Served, session: ServerSession, raw_id: bytes, why: str = _GONE
+    ) -> None:
         """`raw_id`: what the server calls the request, in JSON."""
-        params = b'{"requestId":%s,"reason":"the client has gone"}' % raw_id
+        params = b'{"requestId":%s,"reason":%s}' % (raw_id, messages.text(why))
         told = requests.told(served, session, METHOD, params, Client())
         telling = asyncio.ensure_future(self._tell(served, told))
         self._telling.add(telling)

@@ -13,7 +13,7 @@ from tests.kit.any_envoy import running_beside
 from tests.kit.envoy import NEWEST, OLDEST
 from tests.kit.mcp_clients import Ann, talk
 from tests.kit.mcp_peers import McpServer, ModernRawClient, RawClient, mcp_servers
-from tests.kit.stack import Stack, running
+from tests.kit.stack import Stack, eventually, running
 
 pytestmark = [
     pytest.mark.envoy,
@@ -86,12 +86,22 @@ def test_what_comes_in_time_comes_as_it_is(client: tuple[RawClient, str]) -> Non
     assert said.result["content"][0]["text"].endswith(" took 3 steps")
 
 
-def test_what_says_nothing_in_time_is_answered_with_504(client: tuple[RawClient, str]) -> None:
+def test_what_says_nothing_in_time_is_answered_with_504_and_called_off(
+    client: tuple[RawClient, str], servers: dict[str, McpServer]
+) -> None:
     of, prefix = client
+    for each in servers.values():
+        each.forget()
     late = of.call(f"{prefix}slow", {"seconds": 60})
     assert late.status == 504
     assert late.error["message"] == LATE
     assert late.error["data"] == {"code": "server_timeout"}
+
+    def is_told() -> bool:
+        told = [one for each in servers.values() for one in each.asked("notifications/cancelled")]
+        return bool(told) and "it took longer than it may" in str(told)
+
+    eventually(is_told, "the server is told")
     assert of.call(f"{prefix}add", {"a": 1, "b": 2}).result["structuredContent"]["total"] == 3
 
 

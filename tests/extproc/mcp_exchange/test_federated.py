@@ -283,8 +283,19 @@ def test_levels_are_told_to_all_that_log() -> None:
     said = played(of, mcp_session_id=opened(of)).post(request("logging/setLevel", level="info"))
     assert answer(said) == {}
     none = program(TWO, fakes(Fake("a", is_modern=True), Fake("b", is_modern=True)))
-    refused = played(none, mcp_session_id=opened(none)).post(request("logging/setLevel"))
+    debug = request("logging/setLevel", level="debug")
+    refused = played(none, mcp_session_id=opened(none)).post(debug)
     assert error(refused) == {"code": -32601, "message": "no server logs"}
+
+
+@pytest.mark.parametrize("params", [{}, {"level": "loud"}, {"level": 7}])
+def test_a_level_that_there_is_not_is_told_nobody(params: dict[str, object]) -> None:
+    a, b, of = both()
+    session = opened(of)
+    refused = error(played(of, mcp_session_id=session).post(request("logging/setLevel", **params)))
+    assert refused["code"] == -32602
+    assert "no level" in refused["message"]
+    assert "logging/setLevel" not in [*a.methods(), *b.methods()]
 
 
 def test_what_nobody_knows_is_no_method() -> None:

@@ -41,9 +41,13 @@ class Talk:
     def __init__(self, action: Action = CONTINUE, piece: Action | None = None) -> None:
         self.action, self.piece = action, piece
         self.read: list[ResponseBody] = []
+        self.given_up = 0
 
     def on_response(self, event: ResponseHeaders) -> Action:
         return self.action
+
+    def give_up(self) -> None:
+        self.given_up += 1
 
     def on_answer(self, event: ResponseBody) -> Action:
         self.read.append(event)
@@ -74,11 +78,12 @@ def error(event: bytes) -> Any:
 
 
 def test_a_stream_of_which_nothing_came_in_time_is_answered_with_504() -> None:
-    now = [0.0]
-    flowing = answer(Talk(), now)
+    now, talk = [0.0], Talk()
+    flowing = answer(talk, now)
     waiting = begin(flowing)
     now[0] = 0.9
     late = awaited(waiting)
+    assert talk.given_up == 1
     assert isinstance(late, Respond)
     assert late.status == 504
     assert json.loads(late.body)["id"] == 7
@@ -200,6 +205,18 @@ def test_a_plain_answer_waits_for_nothing() -> None:
     ended = answer(Talk(), [0.0])
     assert ended.on_event(ResponseHeaders(202, "", is_end=True)) == Flow(ChangeHeaders(()))
     assert ended.is_over
+
+
+@pytest.mark.parametrize(("seconds", "given_up"), [(0.5, 0), (1.0, 1)])
+def test_where_nothing_was_said_envoy_answers_and_the_server_is_told(
+    seconds: float, given_up: int
+) -> None:
+    now, talk = [0.0], Talk()
+    flowing = answer(talk, now)
+    now[0] = seconds
+    head = flowing.on_event(ResponseHeaders(504, "", headers=JSON))
+    assert head == Flow(ChangeHeaders(()))
+    assert talk.given_up == given_up
 
 
 TIMED = """
