@@ -30,7 +30,13 @@ SHAPE: Final[Fields] = {_QUERY: FREE, _BODY: FREE, "event": FREE}
 """Of a document: all that stands there is text."""
 _FORM: Final = "application/x-www-form-urlencoded"
 _MULTIPART: Final = "multipart/"
-_TEXTS: Final = frozenset({"application/graphql", "application/xml", "application/yaml"})
+_TEXTS: Final = frozenset(
+    f"application/{each}"
+    for each in (
+        *("graphql", "json5", "sql", "toml", "xml", "x-yaml", "yaml"),
+        *("json-lines", "jsonl", "jsonlines", "ndjson", "stream+json", "x-jsonlines", "x-ndjson"),
+    )
+)
 _CHARSETS: Final = frozenset({"", "us-ascii", "utf-8", "utf8"})
 _DECLARED: Final = re.compile(r"[\ufeff\s]*<\?xml\b[^>]*?\bencoding\s*=\s*[\"']?([^\"'\s?>]*)")
 _LIKE_ASCII: Final = re.compile(
@@ -108,11 +114,13 @@ def _parts(kind: str, content_type: str) -> Parts:
 def _form(kind: str) -> Form | None:
     if not kind:
         return Form.UNSAID
+    if kind in _TEXTS:
+        return Form.TEXT
     if kind in ("application/json", "text/json") or kind.endswith("+json"):
         return Form.JSON
     if kind == _FORM:
         return Form.FIELDS
-    is_text = kind.startswith("text/") or kind in _TEXTS or kind.endswith(("+xml", "+yaml"))
+    is_text = kind.startswith("text/") or kind.endswith(("+xml", "+yaml"))
     return Form.TEXT if is_text else None
 
 

@@ -56,6 +56,9 @@ def masked(said: Said) -> Said:
         ("application/x-www-form-urlencoded", Form.FIELDS),
         ("text/plain;charset=utf-8", Form.TEXT),
         ("text/csv", Form.TEXT),
+        ("application/x-ndjson", Form.TEXT),
+        ("application/stream+json", Form.TEXT),
+        ("application/x-yaml", Form.TEXT),
         ("image/svg+xml", Form.TEXT),
         ("", Form.UNSAID),
         ("application/octet-stream", None),
@@ -92,6 +95,12 @@ def test_what_readers_may_read_otherwise_is_not_read(content_type: str) -> None:
         ("q=a", b"\xff", None, ["q", "a"]),
         ("", b'{"a": "\\u0062"}', Form.UNSAID, ["a", "b"]),
         ("", b"plain", Form.UNSAID, ["plain"]),
+        (
+            "",
+            b'{"a": "b\\u0061d"}\n{"a": "\\u00e4"}',
+            Form.TEXT,
+            ['{"a": "b\\u0061d"}\n{"a": "\\u00e4"}', '{"a": "bad"}\n{"a": "ä"}'],
+        ),
         ("", b"\xff", Form.UNSAID, []),
     ],
 )
