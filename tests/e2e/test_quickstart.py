@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import socket
+from typing import Any
 
+import anthropic
 import openai
 import pytest
+from google import genai
+from google.genai import types
+from pydantic import BaseModel
 
 from tests.kit import web
 from tests.kit.stack import KEY, Stack
@@ -74,6 +79,39 @@ def test_tools_are_called_unary_and_streamed(client: openai.OpenAI) -> None:
         if call.function is not None and call.function.name
     ]
     assert names == ["get_weather"]
+
+
+class Person(BaseModel):
+    name: str
+    age: int
+
+
+def test_answers_have_the_form_that_libraries_ask_for(client: openai.OpenAI, stack: Stack) -> None:
+    ask: Any = ASK
+    chat = client.chat.completions.parse(model="demo", messages=ask, response_format=Person)
+    response = client.responses.parse(model="demo", input="say hello", text_format=Person)
+    with anthropic.Anthropic(base_url=stack.url, api_key=KEY, max_retries=0) as claude:
+        message = claude.messages.parse(
+            model="demo", max_tokens=99, messages=ask, output_format=Person
+        )
+    options = types.HttpOptions(base_url=stack.url)
+    with genai.Client(api_key=KEY, http_options=options) as gemini:
+        wanted = types.GenerateContentConfig(
+            response_mime_type="application/json", response_schema=Person
+        )
+        generated = gemini.models.generate_content(
+            model="demo", contents="say hello", config=wanted
+        )
+    expected = Person(name="say hello", age=1)
+    assert chat.choices[0].message.parsed == expected
+    assert response.output_parsed == expected
+    assert message.parsed_output == expected
+    assert generated.parsed == expected
+
+
+def test_embeddings_are_answered(client: openai.OpenAI) -> None:
+    found = client.embeddings.create(model="demo", input=["a", "b"])
+    assert [len(row.embedding) for row in found.data] == [256, 256]
 
 
 def test_models_come_from_the_configuration(client: openai.OpenAI, stack: Stack) -> None:

@@ -21,9 +21,20 @@ from starlette.routing import Mount, Route
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from gateway.model import Endpoint
-from xds_server.demo.model import ChatRequest, Refusal, answer, read
+from xds_server.demo.model import ChatRequest, Refusal, answer, read, read_embedding, tokens
 from xds_server.demo.provider import Mode, Provider, Seen, refusal_of
-from xds_server.demo.wire import DONE, Answer, Envelope, chunks, completion, error, event, models
+from xds_server.demo.samples import embedding
+from xds_server.demo.wire import (
+    DONE,
+    Answer,
+    Envelope,
+    chunks,
+    completion,
+    embeddings,
+    error,
+    event,
+    models,
+)
 from xds_server.http_edge import listening_socket, serving
 from xds_server.stopping import stop_event
 
@@ -86,6 +97,7 @@ class Routes:
     def table(self) -> Sequence[Route]:
         return (
             Route("/v1/chat/completions", self.chat, methods=["POST"]),
+            Route("/v1/embeddings", self.embeddings, methods=["POST"]),
             Route("/v1/models", self.models, methods=["GET"]),
             Route("/switch", self.switch, methods=["POST"]),
             Route("/seen", self.seen, methods=["GET", "DELETE"]),
@@ -109,6 +121,18 @@ class Routes:
         if isinstance(chat, Refusal):
             return _refused(chat)
         return await self._answered(request, chat, mode)
+
+    async def embeddings(self, request: Request) -> Response:
+        body = await request.body()
+        mode = self.provider.next_mode()
+        self._remember(request, body, mode)
+        refusal = self._refuse_key(request) or refusal_of(mode)
+        asked = refusal or read_embedding(body, self.provider.models)
+        if isinstance(asked, Refusal):
+            return _refused(asked)
+        vectors = [embedding(text, asked.dimensions) for text in asked.texts]
+        read_tokens = sum(map(tokens, asked.texts))
+        return JSONResponse(embeddings(asked.model, vectors, read_tokens, asked.is_base64))
 
     async def _answered(self, request: Request, chat: ChatRequest, mode: Mode) -> Response:
         said = answer(chat, self.provider.name)

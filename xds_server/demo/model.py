@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from xds_server.demo.samples import DIMENSIONS, sample
 from xds_server.demo.wire import Answer, Json, ToolCall, error
 
 COUNT_TO = re.compile(r"\bcount to (\d{1,5})\b", re.IGNORECASE)
@@ -37,6 +38,18 @@ class ChatRequest:
     limit_tokens: int | None
     tools: Sequence[Mapping[str, object]]
     tool_choice: object
+    schema: object = None
+    """Which the answer is to have; True: any JSON. None: it is text."""
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddingRequest:
+    """The same of a request for embeddings."""
+
+    model: str
+    texts: Sequence[str]
+    dimensions: int
+    is_base64: bool
 
 
 def read(body: bytes, models: Sequence[str]) -> ChatRequest | Refusal:
@@ -94,7 +107,40 @@ def _request(document: Mapping[str, object]) -> ChatRequest | Refusal:
         limit_tokens=limit,
         tools=[one for one in tools if isinstance(one, dict)] if isinstance(tools, list) else (),
         tool_choice=document.get("tool_choice", "auto"),
+        schema=_schema(document.get("response_format")),
     )
+
+
+def _schema(wanted: object) -> object:
+    """Of `response_format`."""
+    if not isinstance(wanted, dict):
+        return None
+    if wanted.get("type") == "json_object":
+        return True
+    named = wanted.get("json_schema")
+    return named.get("schema") if isinstance(named, dict) else None
+
+
+def read_embedding(body: bytes, models: Sequence[str]) -> EmbeddingRequest | Refusal:
+    """The request in `body`, or a 4xx."""
+    try:
+        document = json.loads(body)
+    except ValueError:
+        document = None
+    if not isinstance(document, dict):
+        return _invalid("The body of the request must be a JSON object.")
+    if document.get("model") not in models:
+        message = f"The model `{document.get('model')}` does not exist."
+        return Refusal(404, error(message, "invalid_request_error", None, "model_not_found"))
+    given = document.get("input")
+    texts = [given] if isinstance(given, str) else given
+    if not isinstance(texts, list) or not texts or not all(isinstance(one, str) for one in texts):
+        return _invalid("Invalid 'input': expected a text, or texts.", "input", "invalid_type")
+    dimensions = document.get("dimensions", DIMENSIONS)
+    if not isinstance(dimensions, int) or not 1 <= dimensions <= 3072:
+        return _invalid("Invalid 'dimensions': expected 1 to 3072.", "dimensions", "invalid_value")
+    is_base64 = document.get("encoding_format") == "base64"
+    return EmbeddingRequest(str(document["model"]), texts, dimensions, is_base64)
 
 
 def answer(request: ChatRequest, provider: str) -> Answer:
@@ -112,10 +158,14 @@ def answer(request: ChatRequest, provider: str) -> Answer:
             prompt_tokens=prompt_tokens,
             completion_tokens=tokens(call.name) + tokens(call.arguments),
         )
-    pieces = _pieces(asked, provider)
+    if request.schema is None:
+        pieces = _pieces(asked, provider)
+    else:
+        said = {"answer": asked} if request.schema is True else sample(request.schema, asked)
+        pieces = tuple(re.findall(r".{1,4}", json.dumps(said, ensure_ascii=False), re.DOTALL))
     is_cut = request.limit_tokens is not None and len(pieces) > request.limit_tokens
-    said = pieces[: request.limit_tokens]
-    return Answer(said, (), "length" if is_cut else "stop", prompt_tokens, len(said))
+    pieces = pieces[: request.limit_tokens]
+    return Answer(pieces, (), "length" if is_cut else "stop", prompt_tokens, len(pieces))
 
 
 def _pieces(asked: str, provider: str) -> tuple[str, ...]:
@@ -153,12 +203,8 @@ def _arguments(definition: Mapping[str, object], asked: str) -> Json:
     """One plausible value for each declared parameter."""
     function = definition.get("function")
     schema = function.get("parameters") if isinstance(function, dict) else None
-    properties = schema.get("properties") if isinstance(schema, dict) else None
-    samples: Json = {"number": 1.5, "integer": 1, "boolean": True, "array": [], "object": {}}
-    return {
-        name: samples.get(str(part.get("type")), asked[:40]) if isinstance(part, dict) else None
-        for name, part in (properties or {}).items()
-    }
+    found = sample(schema, asked)
+    return found if isinstance(found, dict) else {}
 
 
 def last_user_text(messages: Sequence[Mapping[str, object]]) -> str:

@@ -5,7 +5,9 @@ https://platform.openai.com/docs/api-reference/chat
 
 from __future__ import annotations
 
+import base64
 import json
+import struct
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -134,6 +136,21 @@ def _tool_call(call: ToolCall, arguments: str) -> dict[str, object]:
 
 def _choice(index: int, delta: Json, finish_reason: str | None) -> Json:
     return {"index": index, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
+
+
+def embeddings(model: str, vectors: Sequence[Sequence[float]], read: int, is_base64: bool) -> Json:
+    """The answer to `POST /embeddings`."""
+    rows = [
+        {"object": "embedding", "index": index, "embedding": _packed(each) if is_base64 else each}
+        for index, each in enumerate(vectors)
+    ]
+    used = {"prompt_tokens": read, "total_tokens": read}
+    return {"object": "list", "data": rows, "model": model, "usage": used}
+
+
+def _packed(vector: Sequence[float]) -> str:
+    """As the libraries ask for it: 32 bits each, in base64."""
+    return base64.b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode()
 
 
 def event(chunk: Json) -> bytes:

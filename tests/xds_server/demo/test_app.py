@@ -66,6 +66,22 @@ def test_the_openai_library_gets_an_answer_and_a_stream() -> None:
     run(scenario)
 
 
+def test_the_openai_library_gets_embeddings() -> None:
+    async def scenario(client: httpx.AsyncClient) -> None:
+        async with sdk(client, "a") as library:
+            found = await library.embeddings.create(model="demo-a", input=["a", "b"], dimensions=8)
+            assert [len(row.embedding) for row in found.data] == [8, 8]
+            floats = await library.embeddings.create(
+                model="demo-a", input="a", dimensions=8, encoding_format="float"
+            )
+            assert floats.data[0].embedding == pytest.approx(found.data[0].embedding)
+            assert found.usage.total_tokens == 2
+            with pytest.raises(openai.NotFoundError):
+                await library.embeddings.create(model="gpt-0", input="a")
+
+    run(scenario)
+
+
 def test_the_openai_library_reads_the_errors() -> None:
     async def scenario(client: httpx.AsyncClient) -> None:
         async with sdk(client, "a") as library:

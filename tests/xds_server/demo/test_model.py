@@ -7,7 +7,16 @@ from typing import Any
 
 import pytest
 
-from xds_server.demo.model import ChatRequest, Refusal, answer, last_user_text, read, tokens
+from xds_server.demo.model import (
+    ChatRequest,
+    EmbeddingRequest,
+    Refusal,
+    answer,
+    last_user_text,
+    read,
+    read_embedding,
+    tokens,
+)
 
 HELLO = {"role": "user", "content": "Hello"}
 TOOL = {
@@ -114,3 +123,28 @@ def test_a_tool_forced_by_name_ends_with_stop() -> None:
 def test_the_model_speaks_once_it_has_the_result_of_the_tool() -> None:
     asked = [{"role": "user", "content": "the weather?"}, {"role": "tool", "content": "sunny"}]
     assert answer(request(messages=asked, tools=[TOOL]), "a").tool_calls == ()
+
+
+def test_an_answer_has_the_schema_that_was_asked_for() -> None:
+    schema = {"type": "object", "properties": {"city": {"type": "string"}}}
+    wanted = {"type": "json_schema", "json_schema": {"name": "a", "schema": schema}}
+    said = answer(request(response_format=wanted), "a")
+    assert json.loads("".join(said.pieces)) == {"city": "Hello"}
+    assert said.finish_reason == "stop"
+    said = answer(request(response_format={"type": "json_object"}), "a")
+    assert json.loads("".join(said.pieces)) == {"answer": "Hello"}
+    said = answer(request(response_format={"type": "text"}), "a")
+    assert "Provider a" in "".join(said.pieces)
+
+
+def test_texts_to_embed_are_read() -> None:
+    def asked(**fields: Any) -> EmbeddingRequest | Refusal:
+        document = {"model": "demo-model", "input": "a", **fields}
+        return read_embedding(json.dumps(document).encode(), ["demo-model"])
+
+    assert asked() == EmbeddingRequest("demo-model", ["a"], 256, False)
+    found = asked(input=["a", "b"], dimensions=3, encoding_format="base64")
+    assert found == EmbeddingRequest("demo-model", ["a", "b"], 3, True)
+    for wrong in ({"input": []}, {"input": [1]}, {"dimensions": 0}, {"model": "gpt-0"}):
+        assert isinstance(asked(**wrong), Refusal)
+    assert isinstance(read_embedding(b"{", ["demo-model"]), Refusal)

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from openai.types import CreateEmbeddingResponse
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
 from xds_server.demo.wire import (
@@ -14,6 +15,7 @@ from xds_server.demo.wire import (
     ToolCall,
     chunks,
     completion,
+    embeddings,
     error,
     event,
     models,
@@ -95,3 +97,11 @@ def test_models_are_a_list() -> None:
     listed = models(["one"], 5, "demo-a")
     row = {"id": "one", "object": "model", "created": 5, "owned_by": "demo-a"}
     assert listed == {"object": "list", "data": [row]}
+
+
+def test_embeddings_are_numbers_or_base64() -> None:
+    numbers = embeddings("demo-model", [[0.5, -0.25]], 3, is_base64=False)
+    found = CreateEmbeddingResponse.model_validate(numbers)
+    assert (found.data[0].embedding, found.usage.total_tokens) == ([0.5, -0.25], 3)
+    packed: Any = embeddings("demo-model", [[0.5, -0.25]], 3, is_base64=True)
+    assert packed["data"][0]["embedding"] == "AAAAPwAAgL4="
