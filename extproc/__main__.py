@@ -20,10 +20,12 @@ from pathlib import Path
 import uvloop
 
 from extproc import access_log, authz, flags, process, rate_limit
+from extproc.a2a_serving.agent_events import Noticed
 from extproc.a2a_serving.directory import Times
 from extproc.a2a_serving.polling import Polling
 from extproc.a2a_serving.serving import World as WorldOfAgents
 from extproc.a2a_serving.serving import serving as agents
+from extproc.adapters.agent_looks import AgentLooks
 from extproc.adapters.audit_logs import AuditLogs
 from extproc.adapters.board import MappedBoard
 from extproc.adapters.consent_places import ConsentPlaces, consents_at
@@ -59,14 +61,14 @@ from extproc.logging_in.serving import login_desk
 from extproc.mcp_serving.serving import World, serving
 from extproc.policies.authenticate import Witnesses
 from extproc.policies.remote.words import Stamp
-from extproc.ports import LedgerUnavailable
+from extproc.ports import Later, LedgerUnavailable
 from extproc.program import Program, Serve, build
 from extproc.source import ConfigurationRefused
 from extproc.stopping import until_stopped
 from gateway import names
 from gateway.a2a import RESOLVING_SECONDS
 from gateway.model import Gateway
-from gateway.names import SERVICES_ADDRESS, VERDICTS_FOLDER
+from gateway.names import AGENT_LOOKS_FOLDER, SERVICES_ADDRESS, VERDICTS_FOLDER
 from gateway.telemetry import configure_logging
 
 logger = logging.getLogger(__name__)
@@ -215,7 +217,12 @@ async def _serve(
         limiters=limiters,
         inquirer=Inquirer(services, _stamp),
         shared=(shared, pins, consents),
-        serve=_serve_others(services, world, arguments.state_dir, tally),
+        serve=_serve_others(
+            services,
+            world,
+            arguments.state_dir,
+            Noticed(agent_counts(tally), _looks(arguments, later).looked),
+        ),
     )
     source = flags.source(arguments, arguments.worker, names.WORKER_AGENT, make)
     server = await _listen(arguments, _methods(calls, log, health))
@@ -306,13 +313,13 @@ def _build(
 
 
 def _serve_others(
-    services: ServiceClient, world: World, state_dir: Path, tally: FileTally
+    services: ServiceClient, world: World, state_dir: Path, noticed: Noticed
 ) -> Serve:
     """MCP servers, and A2A agents."""
     secrets_of_sessions = (session_secret(state_dir),)
     times, resolve = Times(time.monotonic, _now), Resolver(RESOLVING_SECONDS)
     of_agents = WorldOfAgents(
-        services, times, random.random, resolve, secrets_of_sessions, noticed=agent_counts(tally)
+        services, times, random.random, resolve, secrets_of_sessions, noticed=noticed
     )
     return Serve(
         lambda mcp: serving(mcp, secrets_of_sessions, world),
@@ -322,6 +329,11 @@ def _serve_others(
         ),
         secrets_of_sessions,
     )
+
+
+def _looks(arguments: argparse.Namespace, later: Later) -> AgentLooks:
+    folder = arguments.state_dir / AGENT_LOOKS_FOLDER
+    return AgentLooks(folder, arguments.worker, later, time.time)
 
 
 def _now() -> str:

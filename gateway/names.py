@@ -14,6 +14,8 @@ WORKER_AGENT, HUB_AGENT = "dragoman-extproc", "dragoman-hub"
 """What those who ask for it say that they are."""
 
 VERDICTS_FOLDER = "verdicts"
+AGENT_LOOKS_FOLDER = "agents"
+"""How each worker found A2A agents, in the state directory."""
 STORE_KIND = "store"
 """Of counts that stand there beside those of verdicts: of stores that gave no answer."""
 """In the state directory, a JSON file for each worker:

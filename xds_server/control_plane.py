@@ -330,7 +330,7 @@ async def admin_serving(
 
     def metrics() -> bytes:
         restarts = {one.name: one.restarts for one in processes()}
-        figures = plane.overview.figures(restarts, plane.verdicts())
+        figures = plane.overview.figures(restarts, plane.verdicts(), plane.options.state_dir)
         return exposition(budget_figures(plane.alerting, figures))
 
     changes = plane.alerting.desk

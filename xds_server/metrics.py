@@ -84,6 +84,8 @@ class Figures:
     """Store → how many questions of workers got no answer."""
     agent_events: Mapping[tuple[str, str], int] = field(default_factory=dict)
     """(A2A agent, event) → how often, in all workers."""
+    agent_health: Mapping[tuple[str, str], bool] = field(default_factory=dict)
+    """(A2A agent, instance) → whether it told its card to whoever of the workers looked last."""
     budgets: Sequence[BudgetFigure] = ()
     """Those of which most is spent."""
     counters: int | None = None
@@ -241,6 +243,13 @@ METRICS: tuple[Row, ...] = (
         "again.",
         ("agent", "event"),
         lambda now: sorted(now.agent_events.items()),
+    ),
+    Row(
+        "dragoman_a2a_agent_healthy",
+        "1 where an A2A agent told its card when a worker of this machine asked for it last, 0 "
+        "where it told none; of an agent with instances, each `instance`.",
+        ("agent", "instance"),
+        lambda now: sorted(now.agent_health.items()),
     ),
     Row(
         "dragoman_budget_spent",

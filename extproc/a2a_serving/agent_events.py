@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from enum import StrEnum
 from hashlib import sha256
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 from msgspec import Struct
@@ -54,19 +54,34 @@ class AgentEvent(Struct, frozen=True, omit_defaults=True):
     """Of the card."""
 
 
+class Noticed(NamedTuple):
+    """Who is told what a worker notices."""
+
+    event: Callable[[str, str], None] = lambda _, __: None
+    """What happened: the agent, and what."""
+    look: Callable[[str, bool], None] = lambda _, __: None
+    """An agent was asked for its card: which, and whether it told one."""
+
+
+UNNOTICED: Final = Noticed()
+
+
 class AgentEvents:
     """The last ones."""
 
-    __slots__ = ("_count", "_kept")
+    __slots__ = ("_kept", "_noticed")
 
-    def __init__(self, count: Callable[[str, str], None] = lambda _, __: None) -> None:
-        """`count` is told of each: the agent, and what."""
-        self._count = count
+    def __init__(self, noticed: Noticed = UNNOTICED) -> None:
+        self._noticed = noticed
         self._kept: deque[AgentEvent] = deque(maxlen=MOST_KEPT)
 
     def go_on(self, before: AgentEvents) -> None:
         """From what was seen before."""
         self._kept.extendleft(reversed(before._kept))
+
+    def looked(self, place: str, *, is_well: bool) -> None:
+        """It was asked for its card, and told one if it is well."""
+        self._noticed.look(place, is_well)
 
     def changed(
         self, place: str, time: str, digests: tuple[str, str], changes: Iterable[Change]
@@ -107,4 +122,4 @@ class AgentEvents:
         said = "\n".join((place, kind, *of)).encode()
         number = sha256(said).hexdigest()[:_ID_DIGITS]
         self._kept.append(AgentEvent(number, time, agent, kind, instance, reason, changes))
-        self._count(place, kind)
+        self._noticed.event(place, kind)

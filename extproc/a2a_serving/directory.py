@@ -20,7 +20,7 @@ from extproc.a2a.group_cards import Part, group_card
 from extproc.a2a.modes import CardModes, modes_of
 from extproc.a2a.registry import Entry, Health, Registry, Status
 from extproc.a2a.signatures import Verified
-from extproc.a2a_serving.agent_events import AgentEvents
+from extproc.a2a_serving.agent_events import UNNOTICED, AgentEvents, Noticed
 from extproc.a2a_serving.card_keys import keys_of
 from extproc.direct_wire import encode_way
 from extproc.ports import Asked, McpPeers, ServiceUnavailable
@@ -123,10 +123,10 @@ class Directory:
         agents: Iterable[A2aAgent],
         peers: McpPeers,
         times: Times,
-        count: Callable[[str, str], None] = lambda _, __: None,
+        noticed: Noticed = UNNOTICED,
     ) -> None:
-        """`count` is told what happens to an agent."""
-        self.events = AgentEvents(count)
+        """`noticed` is told what happens to an agent."""
+        self.events = AgentEvents(noticed)
         self._agents = {each.name: each for each in agents}
         self._places = {each.name: each for each in places(self._agents.values())}
         self._keys = keys_of(self._places.values(), peers, times.clock)
@@ -338,6 +338,7 @@ class Directory:
 
     def _tell(self, name: str, status: Status, reason: str = "") -> None:
         """Since when it is so is kept."""
+        self.events.looked(name, is_well=status is Status.HEALTHY)
         before = self.health(name)
         if before.status is status and before.reason == reason:
             return

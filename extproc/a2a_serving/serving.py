@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 from msgspec import Struct
 
 from extproc.a2a.owners import Owners
+from extproc.a2a_serving.agent_events import UNNOTICED, Noticed
 from extproc.a2a_serving.callbacks import Callbacks, Means
 from extproc.a2a_serving.choosing import Chooser
 from extproc.a2a_serving.directory import Directory, Times
@@ -84,7 +85,7 @@ class World(NamedTuple):
     secrets: tuple[str, ...]
     """What is sealed with, where the configuration has none."""
     random: Callable[[int], bytes] = os.urandom
-    noticed: Callable[[str, str], None] = lambda _, __: None
+    noticed: Noticed = UNNOTICED
     """Told what happens to which agent."""
 
 

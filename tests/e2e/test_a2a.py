@@ -197,6 +197,14 @@ def test_who_watches_the_list_asks_for_what_is_new(gateway: Stack) -> None:
 
     eventually(is_counted, "what happened is counted")
 
+    def healthy() -> dict[str, str]:
+        rows = web.get(f"{gateway.admin_url}/metrics").text.splitlines()
+        found = (each for each in rows if each.startswith("dragoman_a2a_agent_healthy{"))
+        return {each.split('"')[1]: each.rpartition(" ")[2] for each in found}
+
+    wanted = {"travel": "1.0", "hotels": "0.0"}
+    eventually(lambda: healthy() == wanted, "how they are is a gauge")
+
 
 def test_what_agents_do_not_take_is_refused_by_the_gateway(gateway: Stack, agent: Agent) -> None:
     parts = [{"url": "http://x/y.png", "mediaType": "image/png"}]

@@ -10,6 +10,7 @@ from pathlib import Path
 from gateway.a2a import AGENT_KIND
 from gateway.names import STORE_KIND
 from gateway.problem import Problem
+from xds_server.admin.agent_looks import agent_health
 from xds_server.admin.api import Json
 from xds_server.admin.verdicts import NO_VERDICTS, Verdicts, agent_events, store_failures
 from xds_server.clients import Clients, ClientState
@@ -64,8 +65,13 @@ class Overview:
             "entries": [_entry(each, each is current) for each in self.history.entries],
         }
 
-    def figures(self, restarts: Mapping[str, int], verdicts: Verdicts = NO_VERDICTS) -> Figures:
-        """For `/metrics`."""
+    def figures(
+        self,
+        restarts: Mapping[str, int],
+        verdicts: Verdicts = NO_VERDICTS,
+        state_dir: Path | None = None,
+    ) -> Figures:
+        """For `/metrics`. `state_dir`: where workers write down how agents are."""
         in_force, times = self.publisher.in_force, self.publisher.times
         return Figures(
             version=in_force.version if in_force else None,
@@ -82,7 +88,14 @@ class Overview:
             verdicts={each: n for each, n in verdicts.items() if each[0] not in _APART},
             store_failures=store_failures(verdicts),
             agent_events=agent_events(verdicts),
+            agent_health=self._agent_health(state_dir),
         )
+
+    def _agent_health(self, state_dir: Path | None) -> Mapping[tuple[str, str], bool]:
+        in_force = self.publisher.in_force
+        if in_force is None or state_dir is None:
+            return {}
+        return agent_health(state_dir, in_force.gateway.a2a.places)
 
     def pin_text(self, pin: Pin) -> str:
         """For people."""

@@ -7,7 +7,7 @@ from collections import Counter
 from typing import Any
 
 from extproc.a2a.card_changes import Change, What
-from extproc.a2a_serving.agent_events import MOST_KEPT, AgentEvents
+from extproc.a2a_serving.agent_events import MOST_KEPT, AgentEvents, Noticed
 
 CHANGED = [Change(What.VERSION, before="1", after="2"), Change(What.SKILL_ADDED, "book")]
 
@@ -18,7 +18,7 @@ def told(events: AgentEvents, *seen: str) -> list[Any]:
 
 def test_the_newest_is_first_and_says_what_is_known() -> None:
     counts = Counter[tuple[str, str]]()
-    events = AgentEvents(lambda agent, what: counts.update([(agent, what)]))
+    events = AgentEvents(Noticed(lambda agent, what: counts.update([(agent, what)])))
     events.changed("travel", "1", ("a", "b"), CHANGED)
     events.is_not_well("travel~blue", "2", "it answers with 500")
     events.is_well("travel~blue", "3")

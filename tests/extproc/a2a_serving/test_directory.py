@@ -12,6 +12,7 @@ import pytest
 
 from extproc.a2a.cards import Card, read_card
 from extproc.a2a.registry import Status
+from extproc.a2a_serving.agent_events import Noticed
 from extproc.a2a_serving.directory import Directory, NoCard, ways_of
 from gateway.a2a import A2aAgent, Binding, Member, Pool, Revision
 from tests.kit.a2a_exchange import Clock, agents, card
@@ -262,7 +263,11 @@ def test_what_happens_to_an_agent_is_kept_and_counted() -> None:
     async def scene() -> None:
         peers, clock = agents(travel=card()), Clock()
         counts: list[tuple[str, str]] = []
-        noticed = lambda agent, what: counts.append((agent, what))  # noqa: E731
+        looks: list[tuple[str, bool]] = []
+        noticed = Noticed(
+            lambda agent, what: counts.append((agent, what)),
+            lambda agent, is_well: looks.append((agent, is_well)),
+        )
         directory = Directory((TRAVEL,), peers, clock.times, noticed)
         await directory.found("travel")
         for answers in ({}, {}, agents(travel=card(version="2")).answers):
@@ -276,6 +281,7 @@ def test_what_happens_to_an_agent_is_kept_and_counted() -> None:
             ("travel", "healthy"),
             ("travel", "card_changed"),
         ]
+        assert looks == [("travel", is_well) for is_well in (True, False, False, True)]
         after = opened(peers, clock)
         after.adopt(directory)
         assert after.events.told(lambda _: True) == directory.events.told(lambda _: True)
