@@ -61,7 +61,7 @@ from extproc.logging_in.serving import login_desk
 from extproc.mcp_serving.serving import World, serving
 from extproc.policies.authenticate import Witnesses
 from extproc.policies.remote.words import Stamp
-from extproc.ports import Later, LedgerUnavailable
+from extproc.ports import LedgerUnavailable
 from extproc.program import Program, Serve, build
 from extproc.source import ConfigurationRefused
 from extproc.stopping import until_stopped
@@ -217,12 +217,7 @@ async def _serve(
         limiters=limiters,
         inquirer=Inquirer(services, _stamp),
         shared=(shared, pins, consents),
-        serve=_serve_others(
-            services,
-            world,
-            arguments.state_dir,
-            Noticed(agent_counts(tally), _looks(arguments, later).looked),
-        ),
+        serve=_serve_others(services, world, arguments.state_dir, _noticed(arguments, tally)),
     )
     source = flags.source(arguments, arguments.worker, names.WORKER_AGENT, make)
     server = await _listen(arguments, _methods(calls, log, health))
@@ -331,9 +326,12 @@ def _serve_others(
     )
 
 
-def _looks(arguments: argparse.Namespace, later: Later) -> AgentLooks:
+def _noticed(arguments: argparse.Namespace, tally: FileTally) -> Noticed:
+    """Of agents."""
+    later = asyncio.get_running_loop().call_later
     folder = arguments.state_dir / AGENT_LOOKS_FOLDER
-    return AgentLooks(folder, arguments.worker, later, time.time)
+    looks = AgentLooks(folder, arguments.worker, later, time.time)
+    return Noticed(agent_counts(tally), looks.looked)
 
 
 def _now() -> str:
