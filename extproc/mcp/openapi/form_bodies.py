@@ -10,7 +10,7 @@ import binascii
 import hashlib
 import re
 from collections.abc import Iterator, Mapping
-from urllib.parse import quote_plus
+from urllib.parse import quote, quote_plus
 
 from msgspec import Struct
 
@@ -20,7 +20,8 @@ from gateway.openapi.values import Field
 
 _JSON = "application/json"
 _BYTES = "application/octet-stream"
-_NOT_QUOTED = re.compile(r'[\x00-\x1f\x7f"]')
+_NOT_QUOTED = re.compile(r'[\x00-\x1f\x7f-\x9f\u2028\u2029"]')
+"""The quote, and all at which some reader ends a line."""
 _FOLDERS = re.compile(r"[/\\]")
 
 
@@ -118,7 +119,7 @@ def _written(part: _Part) -> bytes:
 
 
 def _quoted(name: str) -> str:
-    return _NOT_QUOTED.sub(lambda found: f"%{ord(found[0]):02X}", name)
+    return _NOT_QUOTED.sub(lambda found: quote(found[0]), name)
 
 
 def _plus(value: str) -> str:

@@ -118,6 +118,12 @@ def test_whatever_a_file_has_it_stays_one_part(content: bytes, name: str) -> Non
     assert said.body[read[1].start : read[1].end] == name.encode()
 
 
+def test_names_of_files_end_no_line() -> None:
+    found = form({"f": {"type": "string", "format": "binary"}}, MULTIPART)
+    said = called(found, {"f": "AA==", "f_filename": "a\r\nb\x85c\u2028d"})
+    assert fields(said)[0][1] == "a%0D%0Ab%C2%85c%E2%80%A8d"
+
+
 def test_names_of_files_lead_to_no_folder() -> None:
     found = form({"f": {"type": "string", "format": "binary"}}, MULTIPART)
     said = called(found, {"f": "AA==", "f_filename": "../a\\b.txt"})
