@@ -14,6 +14,7 @@ from extproc.a2a.forms.losses import Malformed
 from extproc.a2a.operations import Operation
 from extproc.a2a_exchange.judging import Judges, Overseers
 from extproc.a2a_serving.callbacks import Callbacks, Sealed, Unreachable
+from extproc.a2a_serving.callers import principal_of
 from extproc.events import CONTINUE, Action, Direct
 from extproc.facts import A2aCall, Facts
 from extproc.protocols.json_spans import InvalidJson
@@ -64,6 +65,8 @@ class Notifying:
         if not self._callbacks.is_shown(sealed, facts.headers.get(NOTIFICATION_TOKEN, "")):
             return _NO_TOKEN
         self._agent, self._sealed = agent, sealed
+        if sealed.caller is not None:
+            facts.principal = principal_of(sealed.caller)
         return CONTINUE
 
     def takes(self, body: bytes) -> Answering:

@@ -19,6 +19,7 @@ from extproc.a2a.requests import A2aRequest
 from extproc.a2a.webhooks import Callback
 from extproc.a2a_exchange.interpreting import answered, asked_of
 from extproc.a2a_serving.callbacks import Callbacks, Told
+from extproc.a2a_serving.callers import caller_of
 from extproc.a2a_serving.directory import NEWEST_FIRST, READABLE, Found
 from extproc.events import Respond
 from extproc.facts import Facts
@@ -80,7 +81,8 @@ class Pushing:
         webhook = webhooks.webhook(request)
         if webhook is None:
             return
-        told = Told(request.revision, request.task_id, self._key, self._owner)
+        caller = caller_of(self._facts.principal)
+        told = Told(request.revision, request.task_id, self._key, self._owner, caller)
         now = int(self._facts.now.timestamp())
         self.callback = await self._callbacks.sealed(self._agent, webhook, told, now)
         self.request = webhooks.with_callback(request, self.callback)

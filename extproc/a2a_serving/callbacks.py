@@ -20,6 +20,7 @@ from msgspec import Struct
 from extproc.a2a.jwk import SigningKey, coded
 from extproc.a2a.webhook_places import Target, Whereabouts
 from extproc.a2a.webhooks import Callback, Unusable, Webhook
+from extproc.a2a_serving.callers import Caller
 from extproc.mcp.vault import Vault
 from extproc.ports import Resolve, Unresolved
 from gateway import names
@@ -57,6 +58,8 @@ class Sealed(Struct, frozen=True, array_like=True):
     """When, since 1970."""
     nonce: str
     """What the agent has to show."""
+    caller: Caller | None = None
+    """The owner, as policies know callers; None: anybody, or it was not said yet."""
 
 
 class Told(NamedTuple):
@@ -66,6 +69,7 @@ class Told(NamedTuple):
     task: str
     key: str
     owner: str
+    caller: Caller | None = None
 
 
 class Way(Struct, frozen=True):
@@ -129,6 +133,7 @@ class Callbacks:
             told.owner,
             now,
             nonce,
+            told.caller,
         )
         packed = zlib.compress(msgspec.json.encode(said), 9, wbits=-15)
         text = self._vault.seal_text(packed, agent)

@@ -8,6 +8,7 @@ import json
 import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import grpc.aio
@@ -210,3 +211,41 @@ def test_a_client_who_is_busy_is_called_again(scene: Scene) -> None:
     eventually(lambda: len(scene.called("/busy")) > 1, "the client is called again")
     bodies = [each.body for each in scene.called("/busy")]
     assert bodies.count(bodies[0]) == 2
+
+
+def test_guards_of_a_caller_read_what_that_caller_is_told(scene: Scene, tmp_path: Path) -> None:
+    config = tmp_path / "gateway.yaml"
+    config.write_text(
+        f"""
+gateways: {{default: {{port: "${{DRAGOMAN_PORT}}"}}}}
+identity:
+  api_keys: {{keys: [{{name: ann, key: sk-ann, team: red}}, {{name: bob, key: sk-bob}}]}}
+a2a:
+  push: {{url: "http://127.0.0.1:${{DRAGOMAN_PORT}}", networks: [127.0.0.1/32], http: true}}
+  agents: {{travel: {{url: "{scene.agent.url}"}}}}
+guardrails:
+  - name: people
+    type: pii
+    kinds: [email]
+    action: mask
+    phase: response
+    for: {{team: red, a2a: travel}}
+"""
+    )
+    with running(config, tmp_path / "state", workers=1) as stack:
+        for name in ("ann", "bob"):
+            parts = [{"text": "to j@example.com"}]
+            message = {"messageId": "m", "role": "ROLE_USER", "parts": parts}
+            hook = {"taskPushNotificationConfig": {"url": f"{scene.webhook.url}/guarded/{name}"}}
+            head = {"authorization": f"Bearer sk-{name}", "a2a-version": "1.0"}
+            sent = {"message": message, "configuration": hook}
+            answer = web.post(f"{stack.url}/a2a/travel/message:send", json=sent, headers=head)
+            assert answer.status_code == 200
+
+            def told(name: str = name) -> str:
+                called = scene.called(f"/guarded/{name}")
+                return "".join(each.body.decode() for each in called)
+
+            eventually(lambda: "COMPLETED" in told(), "the client is told how it ends")
+            assert ("[EMAIL]" in told()) is (name == "ann")
+            assert ("j@example.com" in told()) is (name == "bob")

@@ -152,3 +152,53 @@ def test_what_is_told_is_read_as_answers_are(text: str, state: str, status: int,
         return
     found = json.loads(action.body or b"")["statusUpdate"]["status"]["message"]
     assert found["parts"] == [{"text": said}]
+
+
+CALLERS = """
+identity:
+  api_keys:
+    keys:
+      - name: ann
+        key: sk-ann
+        user: ann@example.com
+        team: red
+        groups: [staff]
+        tags: {tier: gold}
+      - {name: bob, key: sk-bob, user: bob@example.com, team: blue}
+guardrails:
+  - {name: own, type: pii, kinds: [email], action: mask, phase: response, for: {WHO, a2a: travel}}
+authorize:
+  - name: staff
+    for: {a2a: travel}
+    phase: response
+    require: '"staff" in principal.groups && principal.tags["tier"] == "gold"'
+"""
+
+
+@pytest.mark.parametrize(
+    ("who", "is_read"),
+    [
+        ("key: ann", True),
+        ("user: ann@example.com", True),
+        ("team: red", True),
+        ("team: blue", False),
+        ("key: bob", False),
+    ],
+)
+def test_what_is_for_a_caller_reads_what_goes_to_that_caller(who: str, is_read: bool) -> None:
+    gateway, path, token = told(PUSH + CALLERS.replace("WHO", who))
+    message = {"messageId": "m", "role": "ROLE_AGENT", "parts": [{"text": "to jane@example.com"}]}
+    event = {"taskId": "t", "status": {"state": "TASK_STATE_WORKING", "message": message}}
+    for _ in range(2):
+        shown = {"x_a2a_notification_token": token}
+        _, action = gateway.ask(path, {"statusUpdate": event}, **shown)
+        assert isinstance(action, Direct)
+        assert (b"[EMAIL]" in (action.body or b"")) is is_read
+
+
+def test_rules_of_answers_know_who_asked_to_be_called() -> None:
+    yaml = PUSH + CALLERS.replace("WHO", "key: bob").replace("groups: [staff]", "groups: [guests]")
+    gateway, path, token = told(yaml)
+    _, action = gateway.ask(path, {"task": TASK}, x_a2a_notification_token=token)
+    assert isinstance(action, Respond)
+    assert action.status == 403

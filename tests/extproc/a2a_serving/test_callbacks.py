@@ -8,11 +8,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import jwt
+import msgspec
 import pytest
 
 from extproc.a2a.webhooks import Callback, Unusable, Webhook
-from extproc.a2a_serving.callbacks import Callbacks, Means, Told, Unreachable, Way
+from extproc.a2a_serving.callbacks import Callbacks, Means, Sealed, Told, Unreachable, Way
+from extproc.a2a_serving.callers import Caller
 from extproc.ports import Unresolved
+from extproc.principal import Kind
 from gateway import names
 from gateway.a2a import Push, Revision
 from tests.extproc.a2a.keys import signer
@@ -203,3 +206,14 @@ def test_notifications_are_signed_where_the_client_says_no_credentials() -> None
     assert (claims["sub"], claims["iat"], claims["exp"]) == ("travel", NOW, NOW + 300)
     assert claims["request_body_sha256"] == hashlib.sha256(b"body").hexdigest()
     assert dict(way(of, sealed(of)).headers)["authorization"] == "Bearer secret"
+
+
+def test_an_address_says_who_asked_for_it_and_older_ones_say_nobody() -> None:
+    of = callbacks()
+    caller = Caller(Kind.API_KEY, "ann", "ann", team="red")
+    told = Told(Revision.V1_0, "t", "", "ann", caller)
+    found = of.opened("travel", token_of(asyncio.run(of.sealed("travel", HOOK, told, NOW))))
+    assert found is not None
+    assert found.caller == caller
+    older = msgspec.json.decode(msgspec.json.encode(found))[:-1]
+    assert msgspec.convert(older, Sealed).caller is None
