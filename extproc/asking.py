@@ -13,7 +13,7 @@ from msgspec import structs
 from extproc import kept, shaping
 from extproc.answering import NOBODY, Streamed, Waiting
 from extproc.calls import caller
-from extproc.events import CONTINUE, Forward, Respond, Strip
+from extproc.events import CONTINUE, Forward, Respond
 from extproc.facts import NO_DEMANDS, NO_MEMBERS, Facts
 from extproc.guarding import Watchman
 from extproc.later import later
@@ -29,6 +29,7 @@ from extproc.lowering import MOST_LOOKS, lowered
 from extproc.overseeing import Guarding
 from extproc.passing import (
     JSON,
+    WITHOUT_PLAN,
     Decision,
     Passing,
     Ready,
@@ -64,13 +65,11 @@ from extproc.read import (
 from extproc.saying import Question, spliced
 from extproc.verdict import PASS, Amend, Deny, Verdict
 from extproc.watching import Framing, watchman_of
-from gateway import names
 from gateway.apis import Family, Found, WrongMethod
 from gateway.betas import Betas
 from gateway.model import Dialect
 from gateway.operations import Operation
 
-_WITHOUT_PLAN = Strip((names.PLAN_HEADER,))
 _AS_ASKED = KEPT | frozenset(COUNTING)
 """Operations that no budget leads to another model."""
 _INVOCATIONS = frozenset({Operation.INVOKE, Operation.INVOKE_STREAM})
@@ -132,7 +131,7 @@ class Asking:
 
     @property
     def _passing(self) -> Passing:
-        return Passing(self._program, self._facts, self._planner)
+        return Passing(self._program, self._facts, self._planner, self._limit_bytes)
 
     @property
     def dialect(self) -> Dialect | None:
@@ -164,7 +163,7 @@ class Asking:
             return decoder
         self._decoder = decoder
         # no client may choose a cluster, although the plan's header would replace theirs
-        return _WITHOUT_PLAN if self._steering is Steering.HEADER else CONTINUE
+        return WITHOUT_PLAN if self._steering is Steering.HEADER else CONTINUE
 
     def on_body(self, body: bytes) -> Decision | Awaitable[Decision]:
         """The whole body is there."""
@@ -281,7 +280,8 @@ class Asking:
             return self._allowed(plan, call, wanted, handled)
 
         if is_kept:
-            return later(kept.judged(self._program, facts, handled.reading), guarded)
+            judging = kept.judged(self._program, facts, (facts.model,), handled.reading.texts)
+            return later(judging, guarded)
         if isinstance(verdict, Inquiry):
             return later(self._program.inquirer.settled(verdict), guarded)
         return guarded(verdict)

@@ -35,7 +35,7 @@ from extproc.events import (
 from extproc.facts import Facts
 from extproc.later import later
 from extproc.llm.dialects import refusal
-from extproc.passing import Decision, Ready
+from extproc.passing import NO_LIMIT, WITHOUT_PLAN, Awaiting, Decision, Ready
 from extproc.plan import Plan, Steering
 from extproc.policies.authorize import Authorize
 from extproc.policies.budget import NOTHING_HELD, Held
@@ -48,7 +48,6 @@ from extproc.session import Session
 from extproc.uploads import Upload, is_upload
 from extproc.verdict import PASS, Amend, Deny, Pass, PolicyKind, Verdict
 
-NO_LIMIT = 1 << 62
 _Answers: TypeAlias = Answering | Session | Watching | Upload | RouteAnswer
 _VERDICTS = (Pass, Deny, Amend)
 _VIA_UPSTREAM = "via_upstream"
@@ -64,6 +63,7 @@ class Exchange:
     __slots__ = (
         "_answering",
         "_asking",
+        "_awaiting",
         "_beside",
         "_facts",
         "_held",
@@ -92,6 +92,8 @@ class Exchange:
         self._facts = Facts(now=now, route=route)
         self._asking = Asking(program, self._facts, steering, limit_bytes)
         self._limit_bytes = limit_bytes
+        self._awaiting: Awaiting | None = None
+        """Who waits for the body of what else is not read."""
         self._review: Review | None = None
         """What guards of a plain route read, where they wait for the body."""
         self._passage = UNCHANGED
@@ -117,6 +119,8 @@ class Exchange:
         if type(event) is RequestBody:
             if self._review is not None:
                 return self._on_reviewed_body(self._review, event.body)
+            if self._awaiting is not None:
+                return self._decided(self._awaiting.decided(event.body))
             return self._decided(self._asking.on_body(event.body))
         if type(event) is RequestHeaders:
             return self._on_headers(event)
@@ -222,6 +226,9 @@ class Exchange:
             return self._refuse(decision)
         if not isinstance(decision, Struct):
             return self._decided_later(decision)
+        if isinstance(decision, Awaiting):
+            self._awaiting = decision
+            return WITHOUT_PLAN
         if isinstance(decision, Respond):
             self._passed()
         return decision

@@ -1,13 +1,15 @@
-"""What guards say of what a provider is to keep for later requests: a cache of Gemini's.
+"""What guards say of what names models of a provider: a cache of Gemini's, a batch of messages.
 
-Whichever model of the configuration leads to the provider's may be asked with it then, so the
-guards of all of them are asked now.
+Whichever model of the configuration leads to one of the provider's may be meant, so the guards of
+all of them are asked.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeAlias
+
 from extproc.facts import Facts
-from extproc.llm.dialect import Reading
 from extproc.policies.inquiry import Inquiry
 from extproc.program import Program
 from extproc.protocols import json_spans
@@ -21,19 +23,22 @@ _UNTOKENISED = Deny(
 )
 
 
-async def judged(program: Program, facts: Facts, reading: Reading) -> Verdict:
-    """About all that the body says, which `facts` have read."""
-    model, whole = facts.model, facts.body
-    for name in program.batches.leading.names(facts.provider, model):
+Texts: TypeAlias = Callable[[Mapping[str, object]], tuple[str, ...] | Deny]
+
+
+async def judged(program: Program, facts: Facts, models: Sequence[str], texts: Texts) -> Verdict:
+    """About all that the body says, which `facts` have read, for these models of the provider."""
+    model, whole, leading = facts.model, facts.body, program.batches.leading
+    for name in dict.fromkeys(n for each in models for n in leading.names(facts.provider, each)):
         facts.model = name
-        denied = await _denied(program, facts, reading)
+        denied = await _denied(program, facts, texts)
         if denied is not None:
             return denied
     facts.model = model
     return PASS if facts.body is whole else Amend(facts.body)
 
 
-async def _denied(program: Program, facts: Facts, reading: Reading) -> Deny | None:
+async def _denied(program: Program, facts: Facts, texts_of: Texts) -> Deny | None:
     """By guards of one model. What they have masked is what the next ones read."""
     guards, inquirer = program.guards, program.inquirer
     found = guards.on_request(facts)
@@ -44,7 +49,7 @@ async def _denied(program: Program, facts: Facts, reading: Reading) -> Deny | No
         if facts.tokens is not None:
             return _UNTOKENISED
         facts.body = verdict.body
-        texts = reading.texts(json_spans.decode(verdict.body))
+        texts = texts_of(json_spans.decode(verdict.body))
         if isinstance(texts, Deny):
             return texts
         facts.texts = texts

@@ -11,11 +11,13 @@ from typing import TypeAlias
 from msgspec import Struct
 from msgspec.structs import replace
 
+from extproc import kept
 from extproc.batches import REMOVED_HEADERS, Watching
 from extproc.events import Continue, Forward, Respond, Strip
 from extproc.facts import Facts
 from extproc.later import later
 from extproc.llm import faults, models
+from extproc.llm.anthropic import batching
 from extproc.lowering import MOST_LOOKS, lowered
 from extproc.plan import NotOffered, Plan, Planner, Unchosen, Wanted
 from extproc.policies.budget import NOTHING_HELD, Held, Lower
@@ -24,13 +26,20 @@ from extproc.policies.limit import NOTHING_TAKEN, Taken
 from extproc.ports import LedgerUnavailable
 from extproc.program import Program
 from extproc.protocols import query
+from extproc.protocols.encodings import Decoder
+from extproc.read import TOO_LARGE, decoder_of, decompressed
 from extproc.session import Means
 from extproc.uploads import CALLER, Upload, begins
-from extproc.verdict import Deny
+from extproc.verdict import Deny, Verdict
 from gateway.apis import Family, Found, WrongMethod
+from gateway.names import PLAN_HEADER
 from gateway.operations import Operation
 
 JSON = (("content-type", "application/json"),)
+WITHOUT_PLAN = Strip((PLAN_HEADER,))
+"""No client may choose a cluster, although the plan's header would replace theirs."""
+NO_LIMIT = 1 << 62
+"""Of a body that is not shown."""
 _LONGEST_SHOWN = 256
 _AZURES = ("api-version", "deployment")
 """What clients of Azure's say in the query: a provider there is told its own."""
@@ -52,7 +61,13 @@ class Ready(Struct, frozen=True):
     """What guards are asked meanwhile; the answer waits for it."""
 
 
-Decision: TypeAlias = Continue | Strip | Respond | Deny | Ready
+class Awaiting(Struct, frozen=True):
+    """The body is waited for, which then decides."""
+
+    decided: Callable[[bytes], Decision | Awaitable[Decision]]
+
+
+Decision: TypeAlias = Continue | Strip | Respond | Deny | Ready | Awaiting
 
 
 def _as_it_is(ready: Ready) -> Decision | Awaitable[Decision]:
@@ -62,12 +77,16 @@ def _as_it_is(ready: Ready) -> Decision | Awaitable[Decision]:
 class Passing:
     """One request, whose caller is known."""
 
-    __slots__ = ("_facts", "_planner", "_program")
+    __slots__ = ("_facts", "_limit_bytes", "_planner", "_program")
 
-    def __init__(self, program: Program, facts: Facts, planner: Planner) -> None:
+    def __init__(
+        self, program: Program, facts: Facts, planner: Planner, limit_bytes: int = NO_LIMIT
+    ) -> None:
         self._program = program
         self._facts = facts
         self._planner = planner
+        self._limit_bytes = limit_bytes
+        """Of the body, where Envoy shows it."""
 
     def decide(self, found: Found) -> Decision | Awaitable[Decision]:
         match found.operation:
@@ -83,7 +102,62 @@ class Passing:
                 return self._unread(found)
 
     def _unread(self, found: Found) -> Decision | Awaitable[Decision]:
-        """Nothing of it is looked at but its headers; of batches, the answer is."""
+        """Nothing of it is looked at but its headers; of batches, the answer is, and what is to be
+        done, where guards read requests and it stands there."""
+        program = self._program
+        is_shown = program.guards.is_any and self._limit_bytes != NO_LIMIT and program.stored_at
+        if is_shown and _makes_messages(found, self._facts.method):
+            decoder = decoder_of(self._facts.headers, self._limit_bytes)
+            if isinstance(decoder, Deny):
+                return decoder
+            return Awaiting(lambda body: self._batch(found, body, decoder))
+        return self._unguarded(found)
+
+    def _batch(
+        self, found: Found, body: bytes, decoder: Decoder | None
+    ) -> Decision | Awaitable[Decision]:
+        """A batch of messages that is to be made."""
+        if len(body) > self._limit_bytes:
+            return TOO_LARGE
+        plain = body if decoder is None else decompressed(body, decoder)
+        if isinstance(plain, Deny):
+            return plain
+        document = batching.decode(plain)
+        if isinstance(document, Deny):
+            return document
+        texts = batching.texts(document)
+        if isinstance(texts, Deny):
+            return texts
+        facts = self._facts
+        facts.body, facts.texts, facts.reword = plain, texts, batching.reword
+        models = batching.models_of(document)
+
+        def guarded(passed: Ready) -> Decision | Awaitable[Decision]:
+            judging = kept.judged(self._program, facts, models, batching.texts)
+            return later(judging, lambda verdict: self._judged(found, passed, body, verdict))
+
+        plan = self._planner.stored(
+            self._program.stored_at, Wanted(found.operation, False, facts.path)
+        )
+        return kept_by_nobody(found.operation) if plan is None else self._passed(plan, guarded)
+
+    def _judged(
+        self, found: Found, passed: Ready, body: bytes, verdict: Verdict
+    ) -> Decision | Awaitable[Decision]:
+        """As guards have left it."""
+        if isinstance(verdict, Deny):
+            return _unless(verdict, passed)
+        facts, batches = self._facts, self._program.batches
+        sent = None if facts.body == body else facts.body
+        facts.body, facts.texts, facts.reword = b"", (), None
+        ready = replace(passed, forward=replace(passed.forward, body=sent))
+        if not batches.is_watched(found, facts.method):
+            return ready
+        ready = replace(ready, watching=batches.watching(found, facts))
+        left = batches.is_left(found, facts)
+        return _if_left(left, ready) if isinstance(left, Awaitable) else _unless(left, ready)
+
+    def _unguarded(self, found: Found) -> Decision | Awaitable[Decision]:
         facts, batches = self._facts, self._program.batches
         is_watched = batches.is_watched(found, facts.method)
         rest = found.rest
@@ -222,6 +296,12 @@ class Passing:
             return unknown_model(name)
         body = models.encode_one(shape, name, self._program.created)
         return Respond(200, JSON, body, "dragoman_model")
+
+
+def _makes_messages(found: Found, method: str) -> bool:
+    """Whether a request has a batch of messages made, which stand in it."""
+    is_new = not found.rest.partition("?")[0].strip("/")
+    return found.operation is Operation.MESSAGE_BATCHES and method == "POST" and is_new
 
 
 def misplaced(facts: Facts) -> Deny:

@@ -24,10 +24,11 @@ from extproc.events import (
     RequestBody,
     RequestHeaders,
 )
-from extproc.exchange import NO_LIMIT, Exchange
+from extproc.exchange import Exchange
 from extproc.llm.dialects import refusal
 from extproc.login_exchange import LoginExchange
 from extproc.mcp_exchange.exchange import McpExchange
+from extproc.passing import NO_LIMIT
 from extproc.plan import Steering
 from extproc.ports import Clock
 from extproc.program import NOT_READY, Program

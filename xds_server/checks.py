@@ -79,6 +79,11 @@ def batch_checks(gateway: Gateway) -> tuple[Check, ...]:
     return (*_passed_checks(gateway), *budgets, *of_keys, *_answer_rules(gateway))
 
 
+def checks_of_what_is_made(gateway: Gateway) -> tuple[Check, ...]:
+    """Beside these, of a batch of messages."""
+    return tuple(guard_checks(each for each in gateway.guards if each.terms.reads_requests))
+
+
 def websocket_checks(gateway: Gateway) -> tuple[Check, ...]:
     """Of a websocket; of what is said in it, only what the provider tells of its usage counts."""
     return tuple(check for step in WEBSOCKET_STEPS for check in step(gateway))

@@ -21,6 +21,7 @@ from xds_server.check import Check
 from xds_server.checks import (
     CERTIFICATE,
     batch_checks,
+    checks_of_what_is_made,
     llm_checks,
     passed_checks,
     route_checks,
@@ -95,7 +96,6 @@ WEBSOCKET = "a websocket"
 _READINGS = (_OWN, _BOTH, _TRANSLATED, UNREAD, COUNTED, WEBSOCKET, "")
 """What becomes of the bodies of an LLM API, in the order in which it is told."""
 _CHECKS = {COUNTED: batch_checks, UNREAD: passed_checks, WEBSOCKET: websocket_checks}
-"""Of those bodies that are not read."""
 
 
 def explain(gateway: Gateway, snapshot: Snapshot, level: Level) -> Explanation:
@@ -215,7 +215,7 @@ class _Explaining:
         shown = messages(mode, Caller.LLM if kind == "llm" else Caller.PLAIN)
         action = route.get("route", {})
         answers = None
-        if kind == "llm" and is_shown("request body", shown):
+        if kind == "llm" and is_shown("request body", shown) and not llm_route.is_of_batches(name):
             answers = llm_answers(self.gateway, name, self.features)
             shown = llm_messages(mode, answers)
         elif kind == "llm" and "upgrade_configs" in action:
@@ -285,7 +285,9 @@ class _Explaining:
         if kind == "a2a":
             return a2a_checks(self.gateway)
         if reading:
-            return _CHECKS.get(reading, llm_checks)(self.gateway)
+            is_guarded = reading in _CHECKS and is_shown("request body", shown)
+            guards = checks_of_what_is_made(self.gateway) if is_guarded else ()
+            return *_CHECKS.get(reading, llm_checks)(self.gateway), *guards
         return () if plain is None else route_checks(self.gateway, plain)
 
     def clusters_of(self, kind: str, reading: str, action: Json) -> Iterator[str]:

@@ -183,13 +183,19 @@ def login_messages(mode: Json | None) -> tuple[Message, ...]:
     )
 
 
+_OF_BATCHES = Message(
+    "request body", False, False, "of a batch of messages that is made", "what guards look for"
+)
+
+
 def batch_messages(mode: Json | None, answers: PassedAnswers) -> tuple[Message, ...]:
-    """The same on a route of files or batches, whose requests nobody reads.
+    """The same on a route of files or batches, whose requests nobody reads, but for guards.
 
     Of the answers those are shown that tell who has made a batch, or what it cost, and those that
     rules are for.
     """
     shown = judged(messages(mode, Caller.LLM), is_certain=answers.is_always_judged)
+    shown = tuple(_OF_BATCHES if each.name == _OF_BATCHES.name else each for each in shown)
     if answers.is_uploaded:
         status = _passed_status(answers, _UPLOADING, "where it goes on, which is told as ours")
         return tuple(status if each.name == status.name else each for each in shown)

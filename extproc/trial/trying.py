@@ -21,9 +21,10 @@ from extproc.events import (
     ResponseHeaders,
     Watch,
 )
-from extproc.exchange import NO_LIMIT, Exchange
+from extproc.exchange import Exchange
 from extproc.facts import Facts
 from extproc.inquiring import Inquirer
+from extproc.passing import NO_LIMIT
 from extproc.policies.authenticate import Authenticate, Witnesses
 from extproc.policies.guard import Guards
 from extproc.policies.inquiry import Asked

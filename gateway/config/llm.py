@@ -193,8 +193,9 @@ class LlmBlock(Block):
     """Who keeps files, uploads, batches and stored responses: of these providers the first that has
     such an API. They belong to the account and not to who asks: everybody who may ask at all can
     read and delete those of everybody else. So by default such requests are refused. Nothing of
-    them is read but the headers; rules may look at `request.path` and `request.method`. What
-    batches cost is counted: the answers tell it."""
+    them is read but the headers, and, where guards read requests, batches of Anthropic's messages
+    that are made; what is to be cached at Google is read as any prompt. Rules may look at
+    `request.path` and `request.method`. What batches cost is counted: the answers tell it."""
     external_authz: Name | None = None
     """Which of the services in `external_authz` is asked about requests of the LLM APIs."""
     failover: FailoverBlock = FailoverBlock()

@@ -7,7 +7,9 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterator
+from typing import Any
 
+import anthropic
 import httpx
 import openai
 import pytest
@@ -334,6 +336,23 @@ def test_batches_of_messages(here: OtherApis) -> None:
         "/v1/messages/batches",
         "/v1/messages/batches/msgbatch_1",
     ]
+
+
+def test_guards_read_the_batches_of_messages_that_are_made(here: OtherApis) -> None:
+    def made(text: str) -> str:
+        params = {"model": "claude-opus-5", "max_tokens": 9,
+                  "messages": [{"role": "user", "content": text}]}  # fmt: skip
+        requests: Any = [{"custom_id": "1", "params": params}]
+        return here.anthropic().messages.batches.create(requests=requests).id
+
+    with pytest.raises(anthropic.BadRequestError, match="no-apollo"):
+        made("of project apollo")
+    assert here.providers.got == []
+    assert made("of mercury") == "msgbatch_1"
+    (asked,) = here.providers.last.document["requests"]
+    assert asked["params"]["messages"][0]["content"] == "of [x]"
+    here.anthropic().messages.batches.cancel("msgbatch_1")
+    assert here.providers.last.path == "/v1/messages/batches/msgbatch_1/cancel"
 
 
 def test_files_of_anthropic_pass_to_it_with_its_betas(here: OtherApis) -> None:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from collections.abc import Awaitable
 from typing import Any
 
 import pytest
 
-from extproc.events import Action, Forward, RequestHeaders, Respond
+from extproc.events import Action, Forward, RequestBody, RequestHeaders, Respond
+from extproc.exchange import Exchange
+from extproc.passing import NO_LIMIT
 from gateway import names
-from tests.kit.llm_exchange import WITHOUT_BUDGETS, Response, clusters, llm_exchange
+from tests.kit.llm_exchange import NOW, WITHOUT_BUDGETS, Response, clusters, llm_exchange, program
+from tests.kit.memory_ledger import MemoryLedger
 
 FILES = WITHOUT_BUDGETS.replace(
     "models:",
@@ -155,3 +160,65 @@ def test_sessions_of_azure_name_the_deployment_as_its_version_does(asked: str) -
 
 def test_a_session_that_names_a_model_and_a_deployment_is_refused() -> None:
     assert error(headers("GET", "/openai/realtime?model=live&deployment=live", GA))[0] == 400
+
+
+BATCHES = (
+    FILES.replace(
+        "models:",
+        "models:\n    safe: claude/claude-opus-5\n    deep: {failover: [claude/other]}",
+        1,
+    )
+    + """
+guardrails:
+  - {name: a, type: regex, patterns: [apollo], action: block, for: {model: safe}}
+  - {name: b, type: regex, patterns: [mercury], action: mask, replacement: "[x]"}
+"""
+)
+
+
+def batch(
+    text: str, *, yaml: str = BATCHES, limit: int = 1 << 20, path: str = "/v1/messages/batches"
+) -> Action:
+    """What is answered to a batch with this text, in two requests."""
+
+    async def said() -> Action:
+        program_of = program(yaml, MemoryLedger())
+        exchange = Exchange(program_of, NOW, limit_bytes=limit)
+        told = {":method": "POST", ":path": path, "x-request-id": "r", "anthropic-version": "1"}
+        first = exchange.on_event(RequestHeaders(told, False))
+        assert not isinstance(first, Awaitable)
+        if exchange.is_over or isinstance(first, Respond):
+            return first
+        params = [
+            {"model": model, "max_tokens": 9, "messages": [{"role": "user", "content": each}]}
+            for model, each in (("other", "hi"), ("claude-opus-5", text))
+        ]
+        requests = [{"custom_id": str(n), "params": each} for n, each in enumerate(params)]
+        action = exchange.on_event(RequestBody(json.dumps({"requests": requests}).encode()))
+        return await action if isinstance(action, Awaitable) else action
+
+    return asyncio.run(said())
+
+
+def test_guards_of_all_its_models_read_a_batch_of_messages() -> None:
+    status, told = error(batch("of apollo"))
+    assert (status, "'a'" in told["error"]["message"]) == (400, True)
+    masked = batch("of mercury")
+    assert isinstance(masked, Forward)
+    assert masked.body is not None
+    assert json.loads(masked.body)["requests"][1]["params"]["messages"][0]["content"] == "of [x]"
+    fine = batch("hello")
+    assert isinstance(fine, Forward)
+    assert fine.body is None
+    assert error(batch("of apollo", path="/v1/messages/batches/"))[0] == 400
+
+
+def test_a_batch_is_read_where_it_is_shown_and_somebody_wants_it() -> None:
+    assert isinstance(batch("of apollo", limit=NO_LIMIT), Forward)
+    assert isinstance(batch("of apollo", yaml=BATCHES.partition("guardrails:")[0]), Forward)
+    assert error(batch("hello", limit=9))[0] == 413
+    assert error(batch("hello", yaml=BATCHES.replace("[claude, openai]", "[]")))[0] == 404
+
+
+def test_a_batch_that_is_cancelled_is_not_read() -> None:
+    assert isinstance(batch("of apollo", path="/v1/messages/batches/b/cancel"), Forward)

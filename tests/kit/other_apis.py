@@ -85,7 +85,8 @@ llm:
     rerank-v3.5: {search: 0.002}
     "cohere.rerank-v3-5:0": {search: 0.003}
 guardrails:
-  - {name: no-apollo, type: regex, patterns: [project apollo], action: block, for: {model: flash}}
+  - {name: no-apollo, type: regex, patterns: [project apollo], action: block}
+  - {name: no-mercury, type: regex, patterns: [mercury], action: mask, replacement: "[x]"}
 budgets:
   - {name: ample, for: {key: "*"}, limit: 1000000 USD, per: day}
 """

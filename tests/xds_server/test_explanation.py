@@ -23,6 +23,7 @@ from extproc.process import Process
 from extproc.program import NOTHING_SERVED, build
 from extproc.trial.trying import Unhurried
 from gateway import names
+from gateway.guards import GuardAction, RegexGuard
 from gateway.mcp import AuthorizationProxy
 from gateway.model import Dialect, Gateway, ServerTls, Service, dialect_of
 from tests.kit.calls import RecordedCall
@@ -317,6 +318,19 @@ def test_answers_about_batches_are_shown_where_something_is_counted(level: Level
     ]
     shown = there.ask(BATCHES, "llm").shown
     assert shown == ["request headers", "response headers", *["response body"] * PIECES]
+
+
+def test_batches_of_messages_say_that_guards_read_them() -> None:
+    gateway = golden_gateway("budgets")
+    guard = RegexGuard("a", ("x",), GuardAction.BLOCK, "", "")
+    stored = dataclasses.replace(gateway.llm, stored_at=(gateway.providers[0].name,))
+    gateway = dataclasses.replace(gateway, guards=(guard,), llm=stored)
+    explanation, _ = explained(gateway)
+    route = llm_route_named(explanation, "dragoman/llm/anthropic/batches")
+    [body] = [each for each in route.messages if each.name == "request body"]
+    assert (body.is_certain, body.when) == (False, "of a batch of messages that is made")
+    assert any("guard a" in each.name for each in route.checks)
+    assert route.reading == "passed on unread, answers counted"
 
 
 @pytest.mark.parametrize("level", Level)

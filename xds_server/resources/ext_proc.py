@@ -282,6 +282,20 @@ def headers_of_llm(
     return typed(_PER_ROUTE, overrides=overrides)
 
 
+def bodies_of_batches(
+    limit_bytes: int, features: Features, *, is_answered: bool, holds_places: bool
+) -> Json:
+    """The same where guards read what is to be made. Extproc ends the call where nobody reads this
+    request, and Envoy then buffers nothing of it."""
+    mode = _headers(holds_places=holds_places, is_answered=is_answered)
+    metadata = [{"key": names.LIMIT_METADATA, "value": str(limit_bytes)}, *_steering(features)]
+    overrides = {
+        "processing_mode": {**mode, "request_body_mode": "BUFFERED"},
+        "grpc_initial_metadata": metadata,
+    }
+    return typed(_PER_ROUTE, overrides=overrides)
+
+
 def _headers(*, holds_places: bool, is_answered: bool) -> Json:
     if holds_places:
         return _STATUS_UNTIL_THE_END if is_answered else _UNTIL_THE_END

@@ -135,6 +135,18 @@ class _Surface:
         )
         return self._route(name, match, {names.EXT_PROC_FILTER: config})
 
+    def message_batches(self, name: str, match: Json) -> Json:
+        """The same, of batches whose requests stand in them, which guards read."""
+        if not any(each.terms.reads_requests for each in self.gateway.guards):
+            return self.batches(name, match)
+        config = ext_proc.bodies_of_batches(
+            self.listener.max_request_bytes,
+            self.features,
+            is_answered=self.gateway.is_counted or are_answers_judged(self.gateway),
+            holds_places=are_places_counted(self.gateway),
+        )
+        return self._route(name, match, {names.EXT_PROC_FILTER: config})
+
     def _route(self, name: str, match: Json, per_filter: Json) -> Json:
         gateway, features = self.gateway, self.features
         if external := gateway.llm.external:
@@ -182,7 +194,7 @@ def _anthropic(surface: _Surface, prefixes: _Prefixes) -> Iterator[Json]:
     for prefix in prefixes.get(Family.ANTHROPIC, ()):
         if surface.gateway.llm.stored_at:
             below = {"path_separated_prefix": f"{prefix}/messages/batches"}
-            yield surface.batches(f"{ANTHROPIC_NAME}{BATCHES}", below)
+            yield surface.message_batches(f"{ANTHROPIC_NAME}{BATCHES}", below)
             if prefix not in prefixes.get(Family.OPENAI, ()):  # whose files are at the same path
                 below = {"path_separated_prefix": f"{prefix}/files"}
                 yield surface.unread(f"{ANTHROPIC_NAME}/files", below)
@@ -376,6 +388,11 @@ def _is_kept(operation: Operation, gateway: Gateway) -> bool:
 def client_dialect(route: str) -> Dialect:
     """What the clients speak whose conversations come to a route of this name."""
     return next(dialect for name, dialect in _DIALECTS if route.startswith(name))
+
+
+def is_of_batches(route: str) -> bool:
+    """Whether a route of this name is one of batches, whose answers are no conversations."""
+    return route.partition("#")[0].endswith(BATCHES)
 
 
 def is_llm(route: str) -> bool:

@@ -9,7 +9,7 @@ import pytest
 from gateway import names
 from gateway.apis import Family
 from gateway.failover import USUAL_CAUSES, Cause, Failover, HealthRules
-from gateway.model import Dialect, Gateway, Listener
+from gateway.model import Dialect, Gateway, GuardAction, Listener, Phase, RegexGuard
 from gateway.operations import Operation
 from tests.kit.choosers import models
 from tests.kit.gateways import golden_gateway
@@ -165,6 +165,22 @@ def routes_by_name(gateway: Gateway = STORING) -> dict[str, Json]:
 def test_where_nothing_is_stored_there_are_no_routes_to_it() -> None:
     closed = dataclasses.replace(BUDGETS, llm=dataclasses.replace(BUDGETS.llm, stored_at=()))
     assert not {f"{NAME}/files", f"{NAME}/anthropic/batches"} & set(routes_by_name(closed))
+
+
+def test_batches_of_messages_are_shown_where_guards_read_requests() -> None:
+    guard = RegexGuard("a", ("x",), GuardAction.BLOCK, "", "")
+    late = dataclasses.replace(guard, terms=dataclasses.replace(guard.terms, phase=Phase.RESPONSE))
+    limit = str(STORING.listeners[0].max_request_bytes)
+    for guards, mode in (((), "NONE"), ((late,), "NONE"), ((guard,), "BUFFERED")):
+        found = routes_by_name(dataclasses.replace(STORING, guards=guards))
+        for name in (f"{NAME}/anthropic/batches", f"{NAME}/batches"):
+            route = found[name]["typed_per_filter_config"][names.EXT_PROC_FILTER]["overrides"]
+            is_shown = mode == "BUFFERED" and "anthropic" in name
+            assert route["processing_mode"]["request_body_mode"] == (mode if is_shown else "NONE")
+            assert (
+                {"key": names.LIMIT_METADATA, "value": limit}
+                in route.get("grpc_initial_metadata", [])
+            ) is is_shown
 
 
 def test_each_dialect_has_its_route_and_the_general_one_is_last() -> None:
