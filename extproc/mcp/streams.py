@@ -83,9 +83,9 @@ class Upward:
         text = b"".join((*self._pending, data))
         self._pending.clear()
         self._pending_bytes = 0
-        end = 0
-        for found in _LINE.finditer(text):
-            end = found.end()
+        # what is behind the last line's end would be tried from each of its bytes on
+        end = max(text.rfind(b"\n"), text.rfind(b"\r")) + 1
+        for found in _LINE.finditer(text, 0, end):
             self._line(found[1], found[0][len(found[1]) :], out)
         self._follows_carriage_return = text.endswith(b"\r")
         self._wait(text[end:])

@@ -37,6 +37,8 @@ _PLAIN: Final[Mapping[str, str]] = MappingProxyType({"content-type": _JSON})
 """Headers of answers that Envoy has not shown."""
 _BLANK: Final = re.compile(rb"(?>\r\n|\r|\n)(?>\r\n|\r|\n)")
 """What ends an event."""
+_LONGEST_CUT: Final = 3
+"""Of what ends one, without its last byte."""
 _LINE: Final = re.compile(rb"\r\n|\r|\n")
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 _MESSAGE: Final = frozenset({b"", b"message"})
@@ -99,6 +101,7 @@ class OverseenAnswer:
     __slots__ = (
         "_asked",
         "_audits",
+        "_edge",
         "_facts",
         "_guards",
         "_head",
@@ -135,6 +138,8 @@ class OverseenAnswer:
         self._pending: list[bytes] = []
         """Of what has not ended."""
         self._pending_bytes = 0
+        self._edge = b""
+        """The end of it, where an empty line can have been cut."""
         self._waiting = 0
         """Pieces that wait for services, or for those before them."""
         self.is_over = False
@@ -321,7 +326,9 @@ class OverseenAnswer:
             return []
         if not self._is_stream:
             return [self._taken()] if is_end and self._pending_bytes else []
-        if b"\n" not in data and b"\r" not in data and not is_end:
+        edge = self._edge + data
+        self._edge = edge[-_LONGEST_CUT:]
+        if not is_end and _BLANK.search(edge) is None:
             return []
         text = self._taken()
         found: list[bytes] = []
@@ -334,6 +341,7 @@ class OverseenAnswer:
             return [*found, rest] if rest else found
         self._pending.append(rest)
         self._pending_bytes = len(rest)
+        self._edge = rest[-_LONGEST_CUT:]
         return found
 
     def _taken(self) -> bytes:

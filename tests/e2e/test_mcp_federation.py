@@ -213,6 +213,17 @@ def test_a_name_that_no_server_has_is_refused(gateway: Stack, mode: str) -> None
     tell(Ann().client(at(gateway, "pair"), mode), conversation)
 
 
+@pytest.mark.parametrize(("view", "server"), [("pair", "beta"), ("brittle", "gamma")])
+def test_large_answers_pass_and_hold_nobody_up(gateway: Stack, view: str, server: str) -> None:
+    """In event streams, of which Envoy shows a part of a line at a time, and in JSON."""
+    client = RawClient(at(gateway, view))
+    client.initialize()
+    text = "x" * 3_000_000
+    said = client.call(f"{server}__echo", {"text": text}).result
+    assert said["content"][0]["text"] == f"{server}: {text}"
+    assert client.call(f"{server}__add", {"a": 1, "b": 2}).status == 200
+
+
 def test_an_answer_that_was_cut_is_fetched_again(gateway: Stack) -> None:
     async def conversation(client: Client) -> None:
         assert text(await client.call_tool("alpha__polled", {})) == "alpha was polled"

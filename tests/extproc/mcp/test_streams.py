@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 from hypothesis import given
@@ -104,6 +105,18 @@ def test_an_event_that_does_not_end_is_refused(pieces: list[bytes]) -> None:
 def test_many_events_may_be_larger_than_one_may() -> None:
     stream = Upward(JIRA, largest_event_bytes=100)
     assert stream.feed(b"data: %s\n\n" % PONG * 100) == b"data: %s\n\n" % PONG * 100
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
+def test_a_long_line_is_read_once(end: bytes) -> None:
+    """And not from each of its bytes on, which would take hours."""
+    message = b'{"jsonrpc":"2.0","id":5,"result":"%s"}' % (b"x" * 1_000_000)
+    begun = time.process_time()
+    stream = Upward(JIRA)
+    said = stream.feed(b"event: message%sdata: %s" % (end, message[:-1]))
+    said += stream.feed(b"}" + end) + stream.feed(end) + stream.end()
+    assert said == b"event: message%sdata: %s%s%s" % (end, message, end, end)
+    assert time.process_time() - begun < 5
 
 
 def test_an_event_id_that_is_no_text_is_none() -> None:

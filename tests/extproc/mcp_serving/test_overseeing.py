@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Awaitable
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -213,6 +214,20 @@ def test_nothing_that_is_masked_is_seen_however_it_is_cut(cuts: list[int], line_
 def test_what_does_not_end_is_read_too() -> None:
     of = begun(overseen(), EVENTS)
     assert told(taken(of, b"data: " + encoded(result("a secret")))) == [result("a *")]
+
+
+def test_many_lines_that_end_no_event_are_read_once() -> None:
+    """And not with each of its pieces anew."""
+    of = overseen()
+    of.begins(ResponseHeaders(200, "", headers=EVENTS))
+    piece = b"".join(b"data: %s\n" % (b" " * 60) for _ in range(16))
+    begun = time.process_time()
+    for _ in range(8_000):
+        assert of.take(piece, is_end=False) == Replace(b"")
+    last = of.take(b'data: {"jsonrpc":"2.0","id":1,"result":{}}\n\n', is_end=True)
+    assert isinstance(last, Replace)
+    assert len(last.body) > 8_000_000
+    assert time.process_time() - begun < 5
 
 
 def test_data_in_several_lines_is_one_message() -> None:
