@@ -25,7 +25,12 @@ def preferred(key: str, weights: Mapping[str, float]) -> tuple[str, ...]:
 def most_preferred(key: str, weights: Mapping[str, float]) -> str:
     """The first of `preferred`. There is one."""
     seed = _seed(key)
-    return min((_distance(seed, name, weight), name) for name, weight in weights.items())[1]
+    found, least = "", math.inf
+    for name, weight in weights.items():
+        distance = _distance(seed, name, weight)
+        if distance < least or (distance == least and name < found):
+            found, least = name, distance
+    return found
 
 
 def _seed(key: str) -> bytes:

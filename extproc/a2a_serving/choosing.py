@@ -32,9 +32,8 @@ class Chooser:
         if len(left) == 1:
             return left[0]
         if context:
-            names = {each.agent.name: each for each in left}
-            weights = {name: each.weight for name, each in names.items()}
-            return names[most_preferred(context, weights)]
+            name = most_preferred(context, {each.agent.name: each.weight for each in left})
+            return next(each for each in left if each.agent.name == name)
         if choosing is Choosing.WEIGHTED:
             return self._drawn(left)
         least = min(map(self._load, left))

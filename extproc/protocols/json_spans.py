@@ -162,8 +162,8 @@ def replace_only(body: bytes, strings: Mapping[str, bytes]) -> bytes | None:
 
     The body must be one that `decode` accepted, the names letters, and such members must be there.
     """
-    if b"\\u00" in body and _ESCAPED.search(body) is not None:  # it could be a name
-        return None
+    if b"\\" in body and b"\\u00" in body and _ESCAPED.search(body) is not None:
+        return None  # it could be a name
     found: list[tuple[int, int, bytes]] = []
     for name, value in strings.items():
         quoted = b'"%b"' % name.encode()
