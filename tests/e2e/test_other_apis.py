@@ -435,6 +435,22 @@ def test_what_is_cached_at_gemini_is_made_and_used(here: OtherApis) -> None:
     assert len(here.providers.got) == before
 
 
+@pytest.mark.parametrize("is_stream", [False, True])
+def test_what_was_cached_at_gemini_costs_less_when_it_is_used(
+    here: OtherApis, is_stream: bool
+) -> None:
+    models = here.gemini().models
+    ask = models.generate_content_stream if is_stream else models.generate_content
+    cached = types.GenerateContentConfig(cached_content="cachedContents/c1")
+    for config, nanodollars in ((cached, 20 * 1000 + 80 * 100 + 5 * 1000), (None, 25 * 1000)):
+        with here.costs(nanodollars):
+            answer = ask(model="flash", contents="Hello", config=config)
+            parts = [answer] if isinstance(answer, types.GenerateContentResponse) else list(answer)
+            assert "".join(each.text or "" for each in parts) == "Hi"
+    asked = [got.document.get("cachedContent") for got in here.providers.got]
+    assert asked == ["cachedContents/c1", None]
+
+
 @pytest.mark.parametrize("version", ["v1beta", "v1"])
 def test_googles_library_embeds_and_counts(here: OtherApis, version: str) -> None:
     client = here.gemini(version)

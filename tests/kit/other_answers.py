@@ -132,6 +132,12 @@ def _responses(said: Said) -> Answer:
     return _json(response_answers.response(said.document))
 
 
+def _generated(said: Said) -> Answer:
+    answer = response_answers.generated(said.document)
+    is_stream = ":stream" in said.path
+    return _events(answer, named=False) if is_stream else _json(answer)
+
+
 def _chat(said: Said) -> Answer:
     usage = {"prompt_tokens": 9, "completion_tokens": 1, "total_tokens": 10}
     message = {"role": "assistant", "content": "Hi", "refusal": None}
@@ -473,6 +479,13 @@ _OPERATIONS: tuple[_Operation, ...] = (
     _Operation("gemini", "POST", "/upload/v1beta/files", _gemini_uploads),
     _Operation("gemini", "POST", "/v1beta/cachedContents", _gemini_caches, ("model",)),
     _Operation("gemini", "GET DELETE PATCH", "/v1beta/cachedContents(/[^/]+)?", _gemini_caches),
+    _Operation(
+        "gemini",
+        "POST",
+        "/v1beta/models/[^/]+:(g|streamG)enerateContent",
+        _generated,
+        ("contents",),
+    ),
     _Operation("gemini", "POST", "/v1beta/models/[^/]+:embedContent", _embed_content, ("content",)),
     _Operation(
         "gemini", "POST", "/v1beta/models/[^/]+:batchEmbedContents", _embed_contents, ("requests",)

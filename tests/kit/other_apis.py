@@ -77,7 +77,7 @@ llm:
     gpt-realtime: {input: 1, output: 2}
     claude-opus-5: {input: 1, output: 1}
     gemini-embedding-001: {input: 4, output: 0}
-    gemini-3-flash: {input: 1, output: 1}
+    gemini-3-flash: {input: 1, output: 1, cached_input: 0.1}
     "meta.llama3-70b-instruct-v1:0": {input: 1, output: 2}
     "amazon.titan-text-premier-v1:0": {input: 3, output: 4}
     "anthropic.claude-sonnet-4-v1:0": {input: 5, output: 6}

@@ -1,4 +1,5 @@
-"""What OpenAI answers to `POST /responses` where its tools have worked, too.
+"""What OpenAI answers to `POST /responses` where its tools have worked, too; and Gemini to what
+begins with what was cached.
 
 https://platform.openai.com/docs/api-reference/responses/object: `tool_usage` is separate from
 `usage`.
@@ -28,6 +29,16 @@ _USAGE = {
     "output_tokens_details": {"reasoning_tokens": 0},
     "total_tokens": 110,
 }
+
+
+def generated(document: Mapping[str, Any]) -> dict[str, Any]:
+    """What Gemini answers, and used: https://ai.google.dev/api/generate-content."""
+    cached = {"cachedContentTokenCount": 80} if "cachedContent" in document else {}
+    read = 20 + cached.get("cachedContentTokenCount", 0)
+    used = {"promptTokenCount": read, "candidatesTokenCount": 5, "totalTokenCount": read + 5}
+    content = {"role": "model", "parts": [{"text": "Hi"}]}
+    candidate = {"index": 0, "content": content, "finishReason": "STOP"}
+    return {"candidates": [candidate], "usageMetadata": {**used, **cached}}
 
 
 def response(document: Mapping[str, Any]) -> dict[str, Any]:
