@@ -424,8 +424,8 @@ class StreamedAnswer:
             if isinstance(found, Inquiry):
                 self._ask(waiting, body, found)
             else:
-                waiting.missing -= 1
                 self._judged(waiting, body, found)
+                waiting.missing -= 1  # what is blocked stays
 
         opinions = [each for each in known if each is not None]
         if len(opinions) == len(known):

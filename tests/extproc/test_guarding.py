@@ -27,7 +27,7 @@ from gateway.model import (
     TextScope,
 )
 from tests.kit.counted import Counted
-from tests.kit.opinions import Webhooks, replacing, webhook_guard
+from tests.kit.opinions import Webhooks, objecting, replacing, webhook_guard
 from tests.kit.sample_providers import stream_of
 from tests.kit.watched import answer_guard, passed, watchman
 
@@ -404,6 +404,25 @@ def test_what_is_told_whole_in_an_event_is_asked_about_too() -> None:
     )
     said = past_services(webhooks, answer, [sse(done)])
     assert data_of(said)[0]["response"]["output"][0]["content"][0]["text"] == "[n]"
+
+
+def test_what_is_told_whole_and_blocked_by_a_service_does_not_go_on() -> None:
+    webhooks = Webhooks({"own": objecting("SSN")})
+    events: list[dict[str, Any]] = [
+        {"type": "response.created", "response": {"id": "1"}},
+        {"type": "response.output_text.done", "item_id": "1", "text": "my SSN"},
+        {"type": "response.completed", "response": {"id": "1"}},
+    ]
+    answer = guarded(
+        watchman(asking(10)),
+        Dialect.OPENAI_RESPONSES,
+        is_stream=True,
+        is_framed=False,
+        is_array=False,
+    )
+    said = past_services(webhooks, answer, [sse(*events)])
+    assert answer.denied is not None
+    assert data_of(said) == events[:1]
 
 
 def test_what_is_told_whole_again_is_asked_about_once() -> None:
