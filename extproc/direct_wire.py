@@ -9,7 +9,7 @@ from typing import Any
 
 from envoy_api import message
 
-from extproc.events import ChangeHeaders, Direct, Flow, Show, Unread
+from extproc.events import ChangeHeaders, Direct, Flow, Reading, Show
 from extproc.new_bodies import DIGESTS, of_flowing, of_request, varint
 from extproc.told import encode_told
 from gateway import names
@@ -97,13 +97,12 @@ def encode_show(action: Show) -> bytes:
 
 
 @cache
-def encode_unread(unread: Unread) -> bytes:
-    """What goes behind an answer to headers whose body is not shown."""
+def encode_reading(reading: Reading) -> bytes:
+    """What goes behind an answer to headers whose body is to be shown."""
     mode = {
         **_MODE,
-        "request_body_mode": "NONE",
-        "response_header_mode": "SEND" if unread.is_answered else "SKIP",
-        "response_trailer_mode": "SEND" if unread.is_to_the_end else "SKIP",
+        "response_header_mode": "SEND" if reading.is_answered else "SKIP",
+        "response_trailer_mode": "SEND" if reading.is_to_the_end else "SKIP",
     }
     return bytes(_ProcessingResponse(mode_override=mode).SerializeToString())
 

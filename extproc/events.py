@@ -92,11 +92,11 @@ class Continue(Struct, frozen=True):
     """Let it go on as it is."""
 
 
-class Unread(Struct, frozen=True):
-    """Do not show the body of the request, where it would be."""
+class Reading(Struct, frozen=True):
+    """Show the body of the request, where it would not be."""
 
     is_answered: bool
-    """But the headers of the answer."""
+    """And the headers of the answer."""
     is_to_the_end: bool
     """Let us know when that is over."""
 
@@ -109,7 +109,7 @@ class Strip(Struct, frozen=True):
     """Where the client's limits stand, for the headers of the answer."""
     set_headers: tuple[tuple[str, str], ...] = ()
     """What the backend is shown instead."""
-    unread: Unread | None = None
+    reading: Reading | None = None
     """None: what follows is shown as the route has it."""
 
 

@@ -23,6 +23,7 @@ from extproc.events import (
     Finish,
     Flow,
     Forward,
+    Reading,
     RequestBody,
     RequestHeaders,
     Respond,
@@ -30,7 +31,6 @@ from extproc.events import (
     ResponseEnd,
     ResponseHeaders,
     Strip,
-    Unread,
 )
 from extproc.facts import Facts
 from extproc.later import later
@@ -376,7 +376,10 @@ class Exchange:
         self._review, self.is_over = review, False
         credentials, shown = self._facts.credential_headers, self._facts.shown_headers
         removed = (*credentials, CODING) if review.is_coded else credentials
-        return Strip(removed, (), shown) if removed or shown else CONTINUE
+        self._rules_of_answer()
+        is_answered = self._is_judged or guards.may_read_answer(self._facts)
+        reading = Reading(is_answered, self._program.limits.holds_places)
+        return Strip(removed, (), shown, reading)
 
     def _on_reviewed_body(self, review: Review, body: bytes) -> Action | Awaitable[Action]:
         self._facts.length_bytes = len(body)
@@ -425,18 +428,9 @@ class Exchange:
             return Forward(b"", body, changed, taken.told) if is_said else CONTINUE
         credentials = self._facts.credential_headers
         shown = (*self._facts.shown_headers, *changed)
-        unread = self._unread()
-        if credentials or taken.told or shown or unread is not None:
-            return Strip(credentials, taken.told, shown, unread)
+        if credentials or taken.told or shown:
+            return Strip(credentials, taken.told, shown)
         return CONTINUE
-
-    def _unread(self) -> Unread | None:
-        """Of a body that is not read, Envoy is to hold nothing, though it shows the answer."""
-        has_body = self._limit_bytes != NO_LIMIT and self._facts.length_bytes != 0
-        if self.is_over or not has_body:
-            return None
-        is_answered = self._answering is not None or self._is_judged
-        return Unread(is_answered, self._taken.holds_place)
 
     def _passed(self) -> None:
         """Nobody has anything against the request."""

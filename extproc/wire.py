@@ -404,13 +404,15 @@ def _encode_watch(action: Watch) -> bytes:
 
 
 def _encode_strip(action: Strip) -> bytes:
-    mutation: dict[str, object] = {"remove_headers": action.headers}
-    if action.set_headers:
-        mutation["set_headers"] = [_header(name, value) for name, value in action.set_headers]
-    response = _ProcessingResponse(request_headers={"response": {"header_mutation": mutation}})
-    said = bytes(response.SerializeToString())
-    if action.unread is not None:
-        said += direct_wire.encode_unread(action.unread)
+    said = _CONTINUE["request_headers"]
+    if action.headers or action.set_headers:
+        mutation: dict[str, object] = {"remove_headers": action.headers}
+        if action.set_headers:
+            mutation["set_headers"] = [_header(name, value) for name, value in action.set_headers]
+        response = _ProcessingResponse(request_headers={"response": {"header_mutation": mutation}})
+        said = bytes(response.SerializeToString())
+    if action.reading is not None:
+        said += direct_wire.encode_reading(action.reading)
     return said + (encode_told(action.told) if action.told else b"")
 
 

@@ -68,7 +68,6 @@ _REASONS: Mapping[tuple[Caller, str], str] = {
     (Caller.LLM, "request headers"): "who asks, and for what",
     (Caller.LLM, "request body"): "the model, what the checks read, and the plan of tries",
     (Caller.PLAIN, "request headers"): "who asks, and whether the rules allow it",
-    (Caller.PLAIN, "request body"): "what guards look for, in it and in the query",
     (Caller.LLM, "response headers"): _JUDGING,
     (Caller.PLAIN, "response headers"): _JUDGING,
     (Caller.LLM, "response trailers"): _OVER,
@@ -87,10 +86,6 @@ _REASONS: Mapping[tuple[Caller, str], str] = {
     (Caller.LOGIN, "request body"): "whom the issuer has logged out",
     (Caller.TRY, "request body"): "to say it as this provider wants it: its model, its dialect",
 }
-_WHENS: Mapping[tuple[Caller, str], str] = {
-    (Caller.PLAIN, "request body"): "of JSON, text and forms, when a guard is for the request",
-}
-"""Of what extproc does not wait for otherwise."""
 _READ_TYPES = "JSON, text, forms and event streams"
 _NO_REASON = "because the operator's own resource says so"
 
@@ -126,8 +121,8 @@ def messages(mode: Json | None, caller: Caller) -> tuple[Message, ...]:
         Message(
             name,
             mode.get(field) in _IN_PARTS,
-            name != "response trailers" and (caller, name) not in _WHENS,
-            _OF_TRAILERS if name == "response trailers" else _WHENS.get((caller, name), ALWAYS),
+            name != "response trailers",
+            _OF_TRAILERS if name == "response trailers" else ALWAYS,
             _REASONS.get((caller, name), _NO_REASON),
         )
         for field, default, name in _FIELDS
@@ -135,12 +130,21 @@ def messages(mode: Json | None, caller: Caller) -> tuple[Message, ...]:
     )
 
 
+_READ_BODY = Message(
+    "request body",
+    False,
+    False,
+    "of JSON, text and forms, when a guard is for the request",
+    "what guards look for, in it and in the query",
+)
 _READ_ANSWERS = "when a guard that reads answers is for the request"
 
 
 def answered(route: Route, shown: tuple[Message, ...], *, is_certain: bool) -> tuple[Message, ...]:
-    """The same on a plain route, where answers are shown that some rule, or some guard, is for.
-    `is_certain`: rules are for each."""
+    """The same on a plain route, where extproc asks for what guards may read itself, and answers
+    are shown that some rule is for. `is_certain`: rules are for each."""
+    if route.guarded.requests:
+        shown = (*shown[:1], _READ_BODY, *shown[1:])
     if not route.guarded.answers:
         return judged(shown, is_certain=is_certain)
     is_judged = route.is_answer_judged

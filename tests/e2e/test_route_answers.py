@@ -27,7 +27,15 @@ routes:
   - {name: read, match: {path: {prefix: /read}}, backend: "http://127.0.0.1:%(port)d", auth: none}
   - {name: kept, match: {path: {prefix: /kept}}, backend: "http://127.0.0.1:%(port)d", auth: none}
   - {name: free, match: {path: {prefix: /free}}, backend: "http://127.0.0.1:%(port)d", auth: none}
+  - {name: asked, match: {path: {prefix: /asked}}, backend: "http://127.0.0.1:%(port)d", auth: none}
+  - {name: held, match: {path: {prefix: /held}}, backend: "http://127.0.0.1:%(port)d"}
+limits: [{name: one, concurrent: 1, for: {route: held}}]
+authorize:
+  - {name: etags, for: {route: held}, require: 'has(response.headers.etag)', phase: response}
 guardrails:
+  - {name: service, type: webhook, url: "http://127.0.0.1:%(service)d/", phase: response,
+     for: {route: asked}}
+  - {name: held, type: regex, patterns: [for.idden], phase: both, for: {route: held}}
   - {name: people, type: pii, kinds: [contact], action: mask, phase: both, for: {route: read}}
   - {name: words, type: regex, patterns: [for.idden], phase: response, for: {route: read}}
   - {name: tried, type: regex, patterns: [tried], phase: response, mode: audit, for: {route: read}}
@@ -95,13 +103,45 @@ def backend() -> Iterator[Backend]:
         yield server
 
 
+class Service(HttpServer):
+    """A guard's: it objects to what is bad, and replaces what is secret."""
+
+    def __init__(self) -> None:
+        self.status = 200
+        service = self
+
+        class Judging(Handler):
+            def do_POST(self) -> None:
+                length = int(self.headers["content-length"])
+                texts = [each["text"] for each in json.loads(self.rfile.read(length))["texts"]]
+                said: dict[str, Any] = {"verdict": "pass"}
+                if any("bad" in text for text in texts):
+                    said = {"verdict": "block", "reason": "it is bad"}
+                elif any("secret" in text for text in texts):
+                    new = [text.replace("secret", "[s]") for text in texts]
+                    said = {"verdict": "replace", "texts": new}
+                body = json.dumps(said).encode()
+                self.send_response(service.status)
+                self.send_header("content-length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+        super().__init__(Judging)
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[Service]:
+    with Service() as server:
+        yield server
+
+
 @pytest.fixture(scope="module")
 def guarded(
-    backend: Backend, serve: Serve, tmp_path_factory: pytest.TempPathFactory
+    backend: Backend, service: Service, serve: Serve, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Stack]:
     folder = tmp_path_factory.mktemp("answers")
     file = folder / "gateway.yaml"
-    file.write_text(YAML % {"port": backend.port})
+    file.write_text(YAML % {"port": backend.port, "service": service.port})
     with serve(file, folder / "state") as stack:
         yield stack
 
@@ -340,11 +380,61 @@ def test_what_is_tried_out_on_answers_is_counted(guarded: Stack, backend: Backen
     eventually(lambda: "tried" in audited(), "it is counted")
 
 
+def test_services_are_asked_about_answers(
+    guarded: Stack, backend: Backend, service: Service
+) -> None:
+    backend.says(b'{"a": "secret"}')
+    assert get(guarded, "/asked").content == b'{"a":"[s]"}'
+    backend.says(b'{"a": "bad"}')
+    assert code(get(guarded, "/asked")) == (403, "content_policy_violation")
+    service.status = 500
+    try:
+        assert code(get(guarded, "/asked")) == (503, "guardrail_unavailable")
+    finally:
+        service.status = 200
+
+
+def test_services_are_asked_about_events_in_turn(guarded: Stack, backend: Backend) -> None:
+    said = [b'{"n": %d, "a": "fine"}' % number for number in range(50)]
+    pieces = events(*said, b'{"a": "secret"}', b'{"a": "bad"}', b'{"a": "after"}')
+    backend.streams(*pieces, kind="text/event-stream")
+    found = get(guarded, "/asked").content.split(b"\n\n")
+    assert found[:50] == [b"data: " + each for each in said]
+    assert found[50] == b'data: {"a":"[s]"}'
+    assert found[51].startswith(b"event: error")
+    assert b"it is bad" in found[51]
+    assert found[52:] == [b""]
+    backend.streams(
+        *events(b"words of a text ", b"that is secret. ", b"Bye"), kind="text/event-stream"
+    )
+    told = get(guarded, "/asked").content
+    assert b"".join(each[6:] for each in told.split(b"\n\n")) == b"words of a text that is [s]. Bye"
+
+
+def test_rules_limits_and_guards_hold_together(guarded: Stack, backend: Backend) -> None:
+    for _ in range(2):
+        backend.says(b'["good"]', etag='"v1"')
+        assert get(guarded, "/held").status_code == 200  # so its place was given back
+        backend.says(b'["forbidden"]', etag='"v1"')
+        assert code(get(guarded, "/held")) == (403, "content_policy_violation")
+        backend.says(b'["good"]')
+        assert code(get(guarded, "/held")) == (403, "permission_denied")
+        backend.streams(*events(b"good"), kind="text/event-stream", etag='"v1"')
+        assert get(guarded, "/held").content == b"data: good\n\n"
+    picture = {"content-type": "image/png"}
+    backend.says(b"[]", etag='"v1"')
+    large = b"x" * (6 << 20)
+    for path in ("/held", "/read"):
+        asked = httpx.post(f"{guarded.url}{path}", content=large, headers=picture, timeout=30)
+        assert asked.status_code == 200
+        assert backend.body == large
+
+
 def test_what_guards_have_read_is_compressed_for_clients_that_take_it(
-    backend: Backend, serve_newest: Serve, tmp_path: Path
+    backend: Backend, service: Service, serve_newest: Serve, tmp_path: Path
 ) -> None:
     file = tmp_path / "gateway.yaml"
-    text = YAML % {"port": backend.port}
+    text = YAML % {"port": backend.port, "service": service.port}
     file.write_text(text.replace("max_request_bytes: 4MiB", "compress: true"))
     said = b'{"from": "jane@example.com", "n": "%b"}' % (b"x" * 5000)
     with serve_newest(file, tmp_path / "state") as stack:

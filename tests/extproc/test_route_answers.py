@@ -17,6 +17,7 @@ from extproc.events import (
     Action,
     ChangeHeaders,
     Flow,
+    Reading,
     Replace,
     RequestBody,
     RequestHeaders,
@@ -25,10 +26,9 @@ from extproc.events import (
     ResponseEnd,
     ResponseHeaders,
     Strip,
-    Unread,
     Watch,
 )
-from extproc.exchange import NO_LIMIT, Exchange
+from extproc.exchange import Exchange
 from extproc.ports import Verdicts
 from extproc.program import Program
 from extproc.route_answers import LARGEST_BYTES
@@ -239,9 +239,11 @@ def test_a_service_is_asked_about_answers() -> None:
         assert exchange.is_over
 
 
-def stream(*pieces: bytes, route: str = "open", kind: str = EVENTS, **more: str) -> bytes:
+def stream(
+    *pieces: bytes, route: str = "open", kind: str = EVENTS, of: Program = PROGRAM, **more: str
+) -> bytes:
     """What goes on of a stream that ends."""
-    exchange = asked(route)
+    exchange = asked(route, of)
     action = headers(exchange, kind, **more)
     assert isinstance(action, Watch)
     assert action.is_flowing
@@ -288,6 +290,42 @@ def test_what_cannot_be_read_and_what_is_too_long_end_a_stream() -> None:
     assert b"text_too_long" in long
     assert b"x" * 40 in long
     assert b"yy" not in long
+
+
+def chunk(text: str, *, end: bool = False) -> bytes:
+    """Of a chat."""
+    choice = {"index": 0, "delta": {"content": text}, "finish_reason": "stop" if end else None}
+    return b"data: %b\n\n" % json.dumps({"choices": [choice]}).encode()
+
+
+def test_what_a_model_says_in_pieces_is_one_text() -> None:
+    of = program(YAML.replace("characters: 60", "characters: 600"))
+    said = stream(
+        chunk("my c"), chunk("ar"), chunk("d, "), chunk("bye", end=True), b"data: [DONE]\n\n", of=of
+    )
+    *events, done, _ = said.split(b"\n\n")
+    told = [json.loads(each[6:])["choices"][0]["delta"]["content"] for each in events]
+    assert (told, done) == (["my [c]", "", ", ", "bye"], b"data: [DONE]")
+    said = stream(chunk("my b"), chunk("ad", end=True), of=of)
+    assert said.startswith(b"event: error")
+
+
+@pytest.mark.parametrize("kind", [JSON, EVENTS])
+def test_what_is_tried_out_on_answers_passes_and_is_told(kind: str) -> None:
+    noted = Noted()
+    guard = (
+        "{name: a, type: regex, patterns: [bad], phase: response, mode: audit, for: {route: open}}"
+    )
+    text = YAML.partition("guardrails:")[0] + f"guardrails: [{guard}]"
+    of = program(text, Audits(noted))
+    for said in (b'["bad"]', b'["good"]'):
+        body = said if kind == JSON else b"data: %b\n\n" % said
+        exchange = asked(of=of)
+        headers(exchange, kind)
+        action = piece(exchange, body, end=True)
+        assert (action is CONTINUE) if kind == JSON else (action == Flow(None, body, True))
+        exchange.on_close()
+    assert [each.verdict for each in noted.told] == ["deny", "pass"]
 
 
 def test_a_name_of_an_event_says_nothing_forbidden() -> None:
@@ -376,7 +414,7 @@ def test_services_are_asked_about_streams_in_turn() -> None:
     flows = asyncio.run(said(good, b'data: ["bad"]\n\n', b'data: ["after"]\n\n'))
     bodies = [each.body for each in flows if isinstance(each, Flow)]
     assert bodies[0] == good
-    assert b"event: error" in bodies[1]
+    assert bodies[1].startswith(b"event: error")
     assert bodies[2] == b""
 
 
@@ -403,13 +441,18 @@ def test_a_worker_does_not_leave_an_answer_that_is_read() -> None:
     exchange.on_close()
 
 
-@pytest.mark.parametrize(("limit", "is_held"), [(1 << 20, True), (NO_LIMIT, False)])
-def test_of_a_body_that_is_not_read_envoy_holds_nothing(limit: int, is_held: bool) -> None:
-    exchange = Exchange(PROGRAM, NOW, "open", limit)
-    named = {":method": "POST", ":path": "/", "content-type": "image/png"}
+@pytest.mark.parametrize(
+    ("kind", "reading"),
+    [(JSON, Reading(is_answered=True, is_to_the_end=False)), ("image/png", None)],
+)
+def test_a_body_that_is_read_is_asked_for_and_the_answer_with_it(
+    kind: str, reading: Reading | None
+) -> None:
+    exchange = Exchange(PROGRAM, NOW, "keyed", 1 << 20)
+    named = {":method": "POST", ":path": "/", "authorization": "Bearer k-ann", "content-type": kind}
     action = exchange.on_event(RequestHeaders(named, False))
     assert isinstance(action, Strip)
-    assert action.unread == (Unread(is_answered=True, is_to_the_end=False) if is_held else None)
+    assert (action.reading, exchange.is_over) == (reading, False)
 
 
 def test_values_that_backends_were_not_shown_are_put_back() -> None:

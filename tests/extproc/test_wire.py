@@ -17,6 +17,7 @@ from extproc.events import (
     Finish,
     Forward,
     Other,
+    Reading,
     Replace,
     RequestBody,
     RequestHeaders,
@@ -25,7 +26,6 @@ from extproc.events import (
     ResponseEnd,
     ResponseHeaders,
     Strip,
-    Unread,
     Watch,
 )
 from extproc.wire import Order, Said
@@ -368,14 +368,15 @@ def test_a_whole_answer_is_replaced_with_its_length(size: int) -> None:
 
 @pytest.mark.parametrize("is_to_the_end", [False, True])
 @pytest.mark.parametrize("is_answered", [False, True])
-def test_a_body_may_not_be_shown_though_the_answer_is(
-    is_answered: bool, is_to_the_end: bool
+@pytest.mark.parametrize("removed", [(), ("x",)])
+def test_a_body_may_be_asked_for_when_its_headers_are_there(
+    removed: tuple[str, ...], is_answered: bool, is_to_the_end: bool
 ) -> None:
-    strip = Strip(("x",), unread=Unread(is_answered, is_to_the_end))
+    strip = Strip(removed, reading=Reading(is_answered, is_to_the_end))
     answer = encode(RequestHeaders({}, False), strip)
-    assert list(answer.request_headers.response.header_mutation.remove_headers) == ["x"]
+    assert tuple(answer.request_headers.response.header_mutation.remove_headers) == removed
     mode = answer.mode_override
-    assert (mode.request_body_mode, mode.response_body_mode) == (0, 0)
+    assert (mode.request_body_mode, mode.response_body_mode) == (2, 0)  # BUFFERED, NONE
     assert mode.response_header_mode == (1 if is_answered else 2)  # SEND, SKIP
     assert mode.response_trailer_mode == (1 if is_to_the_end else 2)
 

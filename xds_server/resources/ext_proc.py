@@ -216,9 +216,9 @@ def headers_only(route: str, *, holds_places: bool = False, is_answered: bool = 
 def route_bodies(
     route: str, limit_bytes: int, *, holds_places: bool = False, is_answered: bool = False
 ) -> Json:
-    """The same where guards read bodies. Extproc ends the call where nobody reads this one, and
-    Envoy then buffers nothing of it."""
-    mode = _headers(holds_places=holds_places, is_answered=is_answered)
+    """The same where guards may read bodies: extproc asks for those that somebody reads, of at most
+    so many bytes. Where they were shown before, Envoy refused large ones that came sooner than
+    extproc's answer."""
     metadata = [
         {"key": names.ROUTE_METADATA, "value": quote(route)},
         {"key": names.LIMIT_METADATA, "value": str(limit_bytes)},
@@ -226,7 +226,7 @@ def route_bodies(
     return typed(
         _PER_ROUTE,
         overrides={
-            "processing_mode": {**mode, "request_body_mode": "BUFFERED"},
+            "processing_mode": _headers(holds_places=holds_places, is_answered=is_answered),
             "grpc_initial_metadata": metadata,
         },
     )
