@@ -4,13 +4,20 @@ official SDK's clients and agents."""
 
 from __future__ import annotations
 
+import socket
+import threading
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from a2a.types import a2a_pb2
 from a2a.utils.errors import A2AError
+from h2.config import H2Configuration
+from h2.connection import H2Connection
+from h2.errors import ErrorCodes
+from h2.events import RequestReceived
 
 from tests.e2e.test_a2a import saying
 from tests.e2e.test_a2a_instances import BINDINGS, begun, client
@@ -135,3 +142,50 @@ async def test_nor_does_what_says_a_webhook(fleet: Fleet) -> None:
         fleet.kill("called")
         with pytest.raises(A2AError, match="503"):
             [each async for each in made.send_message(request)]
+
+
+@contextmanager
+def refusing() -> Iterator[tuple[str, list[int]]]:
+    """A server of HTTP/2 that refuses every stream, as one does that is about to leave; its URL,
+    and the streams."""
+    streams: list[int] = []
+
+    def serve(connection: socket.socket) -> None:
+        h2 = H2Connection(H2Configuration(client_side=False))
+        h2.initiate_connection()
+        with connection, suppress(OSError):
+            connection.sendall(h2.data_to_send())
+            while data := connection.recv(65536):
+                for event in h2.receive_data(data):
+                    if isinstance(event, RequestReceived):
+                        streams.append(event.stream_id)
+                        h2.reset_stream(event.stream_id, ErrorCodes.REFUSED_STREAM)
+                connection.sendall(h2.data_to_send())
+
+    def accept() -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = listening.accept()
+                threading.Thread(target=serve, args=(connection,), daemon=True).start()
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        threading.Thread(target=accept, daemon=True).start()
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}", streams
+        listening.shutdown(socket.SHUT_RDWR)
+
+
+@in_a_loop
+async def test_another_gets_what_the_first_refuses(fleet: Fleet, tmp_path: Path) -> None:
+    steady = f'{{url: "{fleet.steady.url}", grpc: "{fleet.steady.grpc_url}"}}'
+    with refusing() as (url, streams):
+        config = tmp_path / "gateway.yaml"
+        leaving = f'{{url: "{fleet.steady.url}", grpc: "{url}"}}'
+        config.write_text(
+            'gateways: {default: {port: "${DRAGOMAN_PORT}"}}\n'
+            f"a2a: {{agents: {{travel: {{instances: {{one: {leaving}, two: {steady}}},"
+            " choose: failover}}}\n"
+        )
+        with running(config, tmp_path / "state", workers=1) as stack:
+            async with client(stack, "GRPC", streaming=False) as made:
+                assert (await begun(made)).id.endswith("~two")
+    assert streams
