@@ -14,7 +14,7 @@ from extproc.events import Action
 from extproc.facts import McpCall
 from extproc.later import later
 from extproc.mcp import headers, merging, messages, requests
-from extproc.mcp.jsonrpc import INTERNAL_ERROR
+from extproc.mcp.jsonrpc import INTERNAL_ERROR, INVALID_PARAMS
 from extproc.mcp.merging import Hello
 from extproc.mcp.messages import Message
 from extproc.mcp.sessions import Session, bounded
@@ -33,6 +33,8 @@ def begun(caller: Caller, message: Message) -> Answering:
     denied = caller.judged(message, McpCall("initialize", view=caller.view.name))
     if denied is not None:
         return denied
+    if (wrong := _wrong(message.params)) is not None:
+        return fault(message.fault(INVALID_PARAMS, f"invalid params: {wrong}", 200))
     params = messages.params(message.body) or _EMPTY
 
     def opened(found: Mapping[str, Joined] | str) -> Answering:
@@ -41,6 +43,15 @@ def begun(caller: Caller, message: Message) -> Answering:
         return _told(caller, found, lambda hellos: _begun(caller, message, found, hellos))
 
     return later(caller.serving.federation.open(caller.view, params), opened)
+
+
+def _wrong(params: Mapping[str, object]) -> str | None:
+    """What of a client's greeting no server would take; None: nothing."""
+    if not isinstance(params.get("protocolVersion"), str):
+        return "'protocolVersion' is no text"
+    names = ("capabilities", "clientInfo")
+    odd = next((name for name in names if not isinstance(params.get(name, {}), dict)), None)
+    return None if odd is None else f"{odd!r} is no object"
 
 
 def discovered(caller: Caller, whose: Whose, message: Message) -> Answering:

@@ -83,7 +83,7 @@ def test_a_session_begins_with_all_servers() -> None:
 
 def test_without_a_required_server_there_is_none() -> None:
     _, b, _ = both()
-    action = played(program(TWO, fakes(b))).post(request("initialize"))
+    action = played(program(TWO, fakes(b))).post(request("initialize", protocolVersion=LEGACY))
     assert isinstance(action, Respond)
     assert action.status == 502
     assert "the server 'a' gives no answer" in error(action)["message"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.kit.mcp_exchange import (
     LEGACY,
     MODERN,
@@ -29,6 +31,22 @@ def initialize(yaml: str, *servers: Fake) -> str:
     text = said.get("instructions", "")
     assert isinstance(text, str)
     return text
+
+
+@pytest.mark.parametrize(
+    ("params", "why"),
+    [
+        ({}, "'protocolVersion' is no text"),
+        ({"protocolVersion": 7}, "'protocolVersion' is no text"),
+        ({"protocolVersion": LEGACY, "capabilities": []}, "'capabilities' is no object"),
+        ({"protocolVersion": LEGACY, "clientInfo": "me"}, "'clientInfo' is no object"),
+    ],
+)
+def test_a_greeting_that_is_none_is_told_no_server(params: dict[str, object], why: str) -> None:
+    a, b = Fake("a"), Fake("b")
+    said = error(played(program(TWO, fakes(a, b))).post(request("initialize", **params)))
+    assert said == {"code": -32602, "message": f"invalid params: {why}"}
+    assert [*a.methods(), *b.methods()] == []
 
 
 def test_instructions_follow_each_other() -> None:
