@@ -374,9 +374,9 @@ class Asking:
         is_passing = self._watchman is None and self._steering is Steering.METADATA
         if not (handled.is_read_by_envoy and is_passing):
             return False
-        if self._is_more_told is None and self._call is not None:
-            asked, prices = self._call.document, (each.price for each in plan.tries)
-            self._is_more_told = handled.tells_more(asked) or is_told_apart(asked, prices)
+        if self._is_more_told is None and (handled.tells_more or plan.apart) and self._call:
+            asked, tells = self._call.document, handled.tells_more
+            self._is_more_told = bool(tells and tells(asked)) or is_told_apart(asked, plan.apart)
         return not self._is_more_told
 
     def _streamed(self, plan: Plan, handled: Handling) -> Streamed | None:

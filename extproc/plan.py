@@ -15,6 +15,7 @@ from extproc.cut_streams import Mark
 from extproc.facts import Facts
 from extproc.llm import additions
 from extproc.llm.dialects import INSTEAD, codec_of
+from extproc.llm.told_apart import having_apart
 from extproc.named import Models, Named
 from extproc.protocols import json_spans
 from extproc.protocols.query import joined, with_model, without
@@ -106,6 +107,8 @@ class Plan:
     """Of the client's body, at most the model changes."""
     model: bytes = field(init=False)
     """What is forwarded names it so, in JSON."""
+    apart: tuple[Price, ...] = field(init=False)
+    """Prices of its tries that have apart what Envoy does not read."""
 
     def __post_init__(self) -> None:
         said = self.forwarded
@@ -115,6 +118,7 @@ class Plan:
         object.__setattr__(self, "is_alone", len(self.tries) == 1 and self.chosen.is_fixed)
         object.__setattr__(self, "is_renamed_alone", is_plain and not self.is_foreign)
         object.__setattr__(self, "model", json_spans.encode(said.model))
+        object.__setattr__(self, "apart", having_apart([each.price for each in self.tries]))
 
     def told(self, choose: Callable[[], float], mark: Mark | None = None) -> bytes:
         """The reply to one request. `choose` gives numbers in [0, 1)."""

@@ -61,7 +61,7 @@ class Speaker(Struct, frozen=True):
     told: Told
     is_read_by_envoy: bool
     """Envoy 1.40 can read the usage of its answers."""
-    tells_more: Callable[[Mapping[str, object]], bool] = lambda request: False
+    tells_more: Callable[[Mapping[str, object]], bool] | None = None
     """Whether the answer to a request may tell what Envoy does not read of it."""
 
 
@@ -146,7 +146,7 @@ class Handling(Struct, frozen=True):
     told: Told | None = None
     """How its answers tell their usage; None: they do not."""
     is_read_by_envoy: bool = False
-    tells_more: Callable[[Mapping[str, object]], bool] = lambda request: False
+    tells_more: Callable[[Mapping[str, object]], bool] | None = None
     """Of a request: its answer may tell more than Envoy reads."""
     form: MultipartReading | None = None
     """Reads bodies that may be forms, by their content type."""

@@ -23,9 +23,20 @@ _USUAL_TIERS: Final = frozenset({"", "auto", "default", "standard", "standard_on
 _HOUR: Final = "1h"
 
 
-def is_told_apart(request: Mapping[str, object], prices: Iterable[Price | None]) -> bool:
+def having_apart(prices: Iterable[Price | None]) -> tuple[Price, ...]:
+    """Those of these prices that have anything apart."""
+    return tuple(price for price in prices if price is not None and _has_apart(price))
+
+
+def is_told_apart(request: Mapping[str, object], prices: Iterable[Price]) -> bool:
     """Whether the answer to a request may tell what one of these prices has apart."""
-    return any(price is not None and _is_apart(request, price) for price in prices)
+    return any(_is_apart(request, price) for price in prices)
+
+
+def _has_apart(price: Price) -> bool:
+    media = (price.audio_input, price.image_input, price.audio_output, price.image_output)
+    is_kept = price.cache_write_1h not in (None, price.cache_write)
+    return is_kept or bool(price.service_tiers or price.search) or any(n is not None for n in media)
 
 
 def _is_apart(request: Mapping[str, object], price: Price) -> bool:

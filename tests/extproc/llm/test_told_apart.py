@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from extproc.llm.told_apart import is_told_apart
+from extproc.llm.told_apart import having_apart, is_told_apart
 from gateway.price import Price
 
 PLAIN = Price(1, 1, 1, 1)
@@ -57,8 +57,10 @@ HOUR = {"type": "text", "text": "a", "cache_control": {"type": "ephemeral", "ttl
 def test_what_a_price_has_apart_and_a_request_may_lead_to(
     request_: dict[str, Any], price: Price
 ) -> None:
-    assert is_told_apart(request_, [None, PLAIN, price])
-    assert not is_told_apart(request_, [None, PLAIN])
+    prices = having_apart([None, PLAIN, price])
+    assert prices == (price,)
+    assert is_told_apart(request_, prices)
+    assert not is_told_apart(request_, [PLAIN])
 
 
 @pytest.mark.parametrize(
@@ -78,4 +80,6 @@ def test_what_costs_what_all_does_is_left_to_envoy(request_: dict[str, Any]) -> 
 
 
 def test_a_cache_of_an_hour_that_costs_no_more_is_as_any() -> None:
-    assert not is_told_apart(chat(HOUR), [replace(PLAIN, cache_write_1h=1)])
+    same = replace(PLAIN, cache_write_1h=1)
+    assert not is_told_apart(chat(HOUR), [same])
+    assert having_apart([same]) == ()
