@@ -17,6 +17,8 @@ LARGEST_BYTES: Final = 32 << 20
 """Of one event."""
 _BLANK: Final = re.compile(rb"(?>\r\n|\r|\n)(?>\r\n|\r|\n)")
 """What ends an event (WHATWG HTML, "Server-sent events")."""
+_LONGEST_CUT: Final = 3
+"""Of what ends one, without its last byte."""
 _LINE: Final = re.compile(rb"\r\n|\r|\n")
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 
@@ -34,13 +36,15 @@ class Kept(Frame, frozen=True):
 class EventFrames:
     """Server-sent events. Comments stand aside: they need not wait for what is held back."""
 
-    __slots__ = ("_comments", "_is_begun", "_pending", "_size")
+    __slots__ = ("_comments", "_edge", "_is_begun", "_pending", "_size")
 
     def __init__(self) -> None:
         self._comments: list[bytes] = []
         self._is_begun = False
         self._pending: list[bytes] = []
         """Of what has not ended."""
+        self._edge = b""
+        """The end of it, where an empty line can have been cut."""
         self._size = 0
 
     def feed(self, data: bytes, *, is_end: bool) -> Sequence[Frame]:
@@ -49,7 +53,9 @@ class EventFrames:
         self._size += len(data)
         if self._size > LARGEST_BYTES:
             raise UnreadableAnswer(f"an event of more than {LARGEST_BYTES} bytes")
-        if b"\n" not in data and b"\r" not in data and not is_end:
+        edge = self._edge + data
+        self._edge = edge[-_LONGEST_CUT:]
+        if not is_end and _BLANK.search(edge) is None:
             return ()
         text = b"".join(self._pending)
         found: list[Frame] = []
@@ -62,6 +68,7 @@ class EventFrames:
             self._add(found, rest)
             rest = b""
         self._pending = [rest]
+        self._edge = rest[-_LONGEST_CUT:]
         self._size = len(rest)
         return found
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -32,6 +34,16 @@ def test_events_are_read_and_written_as_they_came(size: int) -> None:
         ("", b"x"),
     ]
     assert b"".join(map(EventFrames().said, found)) == STREAM.partition(b"\n\n")[2]
+
+
+def test_a_long_event_is_read_once_however_it_is_cut() -> None:
+    frames, line = EventFrames(), b"data: %b\n" % (b"x" * 50)
+    began = time.process_time()
+    for _ in range(1 << 14):
+        assert not frames.feed(line, is_end=False)
+    (event,) = frames.feed(b"\n", is_end=False)
+    assert len(event.data) == 51 * (1 << 14) - 1
+    assert time.process_time() - began < 5  # where each piece has all read again, it is 50
 
 
 def test_comments_stand_aside() -> None:
