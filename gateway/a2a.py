@@ -215,6 +215,11 @@ class A2a:
         """Some agents stand for several."""
         return any(each.pool is not None for each in self.agents)
 
+    @property
+    def has_instances(self) -> bool:
+        """Some agents are several servers."""
+        return any(each.pool is not None and not each.pool.is_group for each in self.agents)
+
     def agent(self, name: str) -> A2aAgent | None:
         """By its name."""
         return next((each for each in self.agents if each.name == name), None)

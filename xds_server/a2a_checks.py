@@ -12,6 +12,7 @@ from xds_server.caller_checks import credential_checks
 from xds_server.check import Check, Failing, Where
 from xds_server.guard_checks import guard_checks
 from xds_server.limit_checks import limit_check, limits_of_key
+from xds_server.resources.features import Features
 from xds_server.rule_checks import in_order, rule_check
 
 _UNRESERVED = "503 ledger_unavailable when nothing can be reserved"
@@ -100,3 +101,10 @@ def _is_for_a2a(scope: Scope) -> bool:
     """Whether something may have to be asked about a request for an agent."""
     others = (scope.route, scope.model, scope.provider, scope.llm, scope.mcp)
     return all(each is None for each in others)
+
+
+def other_tries(kind: str, gateway: Gateway, features: Features) -> str:
+    """Behind the retries of a route of that kind, in words."""
+    if kind != "a2a" or not features.reads_plans or not gateway.a2a.has_instances:
+        return ""
+    return "; what belongs to no instance of an agent: at up to two others"

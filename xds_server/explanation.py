@@ -15,7 +15,7 @@ from gateway.choice import described
 from gateway.guards import reads_answers
 from gateway.model import Gateway, Identity, Model, Route, Target
 from gateway.operations import Operation
-from xds_server.a2a_checks import a2a_checks, a2a_clusters, answers_are_read
+from xds_server.a2a_checks import a2a_checks, a2a_clusters, answers_are_read, other_tries
 from xds_server.audience import Level
 from xds_server.check import Check
 from xds_server.checks import (
@@ -247,7 +247,7 @@ class _Explaining:
             when_extproc_fails=when_failing(self.asking, shown),
             body_limit=body_limit(kind, limit, action, shown),
             timeouts=timeouts(action, manager),
-            retries=retries(kind, action),
+            retries=retries(kind, action) + other_tries(kind, self.gateway, self.features),
             clusters=tuple(self.clusters_of(kind, reading, action)),
             copies=tuple(each["cluster"] for each in action.get("request_mirror_policies", ())),
             unseen=unseen(kind, shown, answers, is_ruled=name in self.decided),

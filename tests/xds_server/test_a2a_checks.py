@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from tests.kit.gateways import gateway_of, golden_gateway
-from xds_server.a2a_checks import a2a_checks, answers_are_read
+from xds_server.a2a_checks import a2a_checks, answers_are_read, other_tries
+from xds_server.audience import Level
 from xds_server.check import Where
+from xds_server.resources.features import FEATURES
 
 
 def test_they_are_in_the_order_in_which_they_are_made() -> None:
@@ -68,3 +70,12 @@ a2a: {agents: {a: {url: "http://a"}}}
     ):
         found = [each.name for each in a2a_checks(gateway_of(several))]
         assert any(each.startswith("whose the task is") for each in found)
+
+
+def test_what_others_are_asked_for_is_told_where_envoy_can_ask_them() -> None:
+    new, old = FEATURES[Level.V1_40], FEATURES[Level.V1_37]
+    gateway = golden_gateway("a2a-instances")
+    assert "two others" in other_tries("a2a", gateway, new)
+    assert not other_tries("mcp", gateway, new)
+    assert not other_tries("a2a", gateway, old)
+    assert not other_tries("a2a", golden_gateway("a2a"), new)

@@ -40,7 +40,8 @@ def a2a_routes(gateway: Gateway, listener: Listener, features: Features) -> tupl
         (REGISTRY, {"safe_regex": {"regex": f"{registry}(/events)?"}}),
         (GRPC, {"safe_regex": {"regex": f"/({services})/[A-Za-z]+"}}),
     )
-    turns = _turns(gateway, per_filter) if gateway.a2a.has_pools and features.reads_plans else ()
+    several = gateway.a2a.has_instances and features.reads_plans
+    turns = _turns(gateway, per_filter) if several else ()
     called = () if gateway.a2a.push is None else webhook_routes(gateway, per_filter)
     return (
         *called,

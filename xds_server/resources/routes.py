@@ -46,7 +46,7 @@ def route_table(
     the plain routes in order; on those that are `decided`, Envoy asks nobody."""
     plain = tuple(route for route in gateway.routes if listener.name in route.listeners)
     llm = llm_routes(gateway, listener, features) if gateway.models else ()
-    needs_unplanned = bool(gateway.models or gateway.a2a.has_pools) and features.reads_plans
+    needs_unplanned = bool(gateway.models or gateway.a2a.has_instances) and features.reads_plans
     first = (*mcp_routes(gateway, listener), *a2a_routes(gateway, listener, features))
     table = _Table(
         names.route_table(listener.name, added(features, parts_of(gateway, features))),
