@@ -41,7 +41,6 @@ _ENDS: Final = (b"\n\n", b"\r\r", b"\r\n\r\n")
 """What ends an event."""
 _LONGEST_END: Final = 4
 _LATE: Final = Deny(_TIMEOUT, "server_timeout", "the MCP server did not answer in time")
-_TOO_LARGE: Final = Deny(502, "answer_too_large", "the MCP server sends an event that is too large")
 
 
 class FlowingAnswer:
@@ -136,14 +135,13 @@ class FlowingAnswer:
             return refused(_LATE, self._raw_id)
         if not self._tail.endswith(_ENDS):
             return _NOTHING  # in the midst of an event: Envoy cuts it
-        return self._closed(_LATE)
+        return self._closed(b"event: message\ndata: %s\n\n" % refused(_LATE, self._raw_id).body)
 
-    def _closed(self, deny: Deny) -> Flow:
+    def _closed(self, last: bytes) -> Flow:
         """Nothing follows but this."""
         self.is_over = True
         self._done.set()
-        event = b"event: message\ndata: %s\n\n" % refused(deny, self._raw_id).body
-        return Flow(self._taken_head(), event, is_end=True)
+        return Flow(self._taken_head(), last, is_end=True)
 
     def _piece(self, event: ResponseBody, trailers: ChangeHeaders | None) -> Answering:
         if not self._is_read:
@@ -159,7 +157,7 @@ class FlowingAnswer:
         if self.is_over:  # meanwhile
             return _NOTHING
         if isinstance(action, Finish):
-            return self._closed(_TOO_LARGE)
+            return self._closed(action.body)
         body = action.body if isinstance(action, Replace) else event.body
         if event.is_end:
             self.is_over = True

@@ -62,6 +62,9 @@ _ASKS: Final = Deny(
     "the server was restarted, and asks the user something before it answers, which this call "
     "cannot pass on: it was called off, after what it has done until then, and can be made again",
 )
+_TOO_LARGE: Final = Deny(
+    502, "answer_too_large", "the MCP server says more at once than is passed on"
+)
 _SERVERS_FAULT: Final = "dragoman_mcp_event_too_large"
 
 
@@ -183,7 +186,8 @@ class Passage:
             said = self._upward(event)
         except EventTooLarge:
             self.is_over = True
-            return Finish(b"", _SERVERS_FAULT)
+            told = saying.refused(_TOO_LARGE, self._message.raw_id).body
+            return Finish(b"\ndata: %s\n\n" % told, _SERVERS_FAULT)  # a new event, whatever began
         if self.keeping is not None:
             self.keeping.feed(said, is_end=event.is_end)
         if self._overseen is None:

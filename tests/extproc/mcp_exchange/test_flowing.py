@@ -180,13 +180,13 @@ def test_trailers_go_on_behind_the_last_of_it() -> None:
     assert flowing.is_over
 
 
-def test_an_event_that_is_too_large_ends_it_with_an_error() -> None:
-    flowing = answer(Talk(Watch(), Finish(b"", "x")), [0.0], None)
+def test_what_is_to_be_cut_ends_with_what_is_said_of_it() -> None:
+    flowing = answer(Talk(Watch(), Finish(b"data: {}\n\n", "x")), [0.0], None)
     begin(flowing)
     ended = flowing.on_event(ResponseBody(b"a", False))
     assert isinstance(ended, Flow)
     assert ended.is_end
-    assert error(ended.body)["error"]["data"]["code"] == "answer_too_large"
+    assert ended.body == b"data: {}\n\n"
 
 
 def test_what_is_answered_instead_is_answered() -> None:

@@ -83,7 +83,11 @@ def test_a_stream_ends_that_has_an_event_without_end(of: Program) -> None:
     one.say(ResponseHeaders(200, "", headers=EVENTS))
     talk = one.exchange._talk
     talk._passage._stream._largest = 10  # type: ignore[union-attr]
-    assert isinstance(one.say(ResponseBody(b"data: " + b"x" * 20, False)), Finish)
+    cut = one.say(ResponseBody(b"data: " + b"x" * 20, False))
+    assert isinstance(cut, Finish)
+    said = json.loads(cut.body.removeprefix(b"\ndata: "))
+    assert said["id"] == 1
+    assert said["error"]["data"] == {"code": "answer_too_large"}
 
 
 def test_an_answer_in_json_passes_unread(of: Program) -> None:
