@@ -36,6 +36,7 @@ from extproc.overseeing import is_small
 from extproc.policies.inquiry import Asked
 from extproc.policies.remote.words import Opinion
 from extproc.protocols.encodings import BadEncoding, Decoder, TooLarge, UnknownEncoding
+from extproc.rewording import Reworded, Rewording
 from extproc.route_events import RouteFrames
 from extproc.route_guarding import RouteGuards, forbidden
 from extproc.route_texts import AnyForm, Said, Unreadable
@@ -54,7 +55,17 @@ _VIA_UPSTREAM: Final = "via_upstream"
 _BODILESS: Final = frozenset({204, 304})
 _PARTIAL: Final = 206
 _PARTS: Final = "multipart/byteranges"
-_READING: Final = Reading(route_texts.said_in, rewords(route_texts.SHAPE, TextScope.ASSISTANT))
+_REWORD: Final = rewords(route_texts.SHAPE, TextScope.ASSISTANT)
+
+
+def _reworded(document: bytes, rewording: Rewording) -> Reworded | Deny:
+    found = _REWORD(document, rewording)
+    if isinstance(found, Deny):
+        return found
+    return route_texts.with_escapes(document, found, rewording)
+
+
+_READING: Final = Reading(route_texts.said_in, _reworded)
 _ANSWER: Final = By(PolicyKind.ANSWER)
 _TOO_LARGE: Final = Deny(
     502, "answer_too_large", "the answer is larger than what guards read", by=_ANSWER

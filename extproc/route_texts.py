@@ -230,14 +230,19 @@ def _pairs(text: str, what: str) -> list[dict[str, str]]:
 
 
 def said_in(document: Mapping[str, object]) -> tuple[str, ...]:
-    """All that a decoded document says, in order. Raises `InvalidJson`."""
-    return walk.texts(document, SHAPE)
+    """All that a decoded document says, in order; then what it says in escapes. Raises
+    `InvalidJson`."""
+    found = walk.texts(document, SHAPE)
+    together = "".join(found)
+    if "&" not in together and "\\" not in together:  # as in nearly all
+        return found
+    return (*found, *escapes.others(found))
 
 
 def texts_of(document: bytes) -> tuple[str, ...] | Deny:
-    """All that it says, in order; then what it says in escapes."""
+    """The same of one that is not decoded yet."""
     try:
-        found = said_in(json_spans.decode(document))
+        found = walk.texts(json_spans.decode(document), SHAPE)
     except InvalidJson as error:
         return unreadable(str(error))
     if not escapes.may_have_others(document):
@@ -251,6 +256,11 @@ def reword(document: bytes, rewording: Rewording) -> Reworded | Deny:
         found = walk.reword(document, SHAPE, rewording)
     except InvalidJson as error:
         return unreadable(str(error))
+    return with_escapes(document, found, rewording)
+
+
+def with_escapes(document: bytes, found: Reworded, rewording: Rewording) -> Reworded:
+    """The same, with what its texts say in escapes."""
     if not escapes.may_have_others(document):
         return found
     others = escapes.others(found.texts)

@@ -131,6 +131,24 @@ def test_what_is_masked_is_another_answer() -> None:
     assert {"content-encoding", "content-digest", "etag"} <= set(action.remove_headers or ())
 
 
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        (b"<p>b&#97;d</p>", "text/html"),
+        (b'{"a": "b&#x61;d"}', JSON),
+        (b'a: "b\\u0061d"', "application/yaml"),
+        (b"<p>c&#97;rd</p>", "text/html"),
+    ],
+)
+def test_what_is_said_in_escapes_is_read(body: bytes, kind: str) -> None:
+    assert refused(whole(body, kind)) == (403, "content_policy_violation")
+
+
+def test_xml_in_another_encoding_cannot_be_read() -> None:
+    body = b'<?xml version="1.0" encoding="utf-7"?><a/>'
+    assert refused(whole(body, "text/xml")) == (502, "unreadable_answer")
+
+
 def test_a_length_is_that_of_all_texts() -> None:
     assert refused(whole(b"x" * 61, "text/plain")) == (400, "text_too_long")
 
