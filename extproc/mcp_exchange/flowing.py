@@ -32,6 +32,7 @@ from extproc.mcp_serving.saying import refused
 from extproc.verdict import Deny
 
 _EVENTS: Final = "text/event-stream"
+_PLAIN: Final = "identity"
 _TIMEOUT: Final = 504
 _AS_THEY_ARE: Final = ChangeHeaders(())
 _NOTHING: Final = Flow()
@@ -50,6 +51,7 @@ class FlowingAnswer:
         "_clock",
         "_done",
         "_head",
+        "_is_coded",
         "_is_read",
         "_raw_id",
         "_tail",
@@ -68,6 +70,8 @@ class FlowingAnswer:
         self._done = asyncio.Event()
         self._head: ChangeHeaders | None = None
         """Not sent on yet."""
+        self._is_coded = False
+        """Nothing that we say can stand in it."""
         self._is_read = False
         """By the talk."""
         self._tail = _ENDS[0]
@@ -112,6 +116,7 @@ class FlowingAnswer:
             case _:
                 self.is_over = True
                 return action
+        self._is_coded = event.headers.get("content-encoding", _PLAIN) != _PLAIN
         is_stream = event.headers.get("content-type", "").startswith(_EVENTS)
         if self._until is not None and is_stream and not event.is_end:
             return self._in_time(self._until)
@@ -133,8 +138,8 @@ class FlowingAnswer:
         if self._head is not None:
             self.is_over = True
             return refused(_LATE, self._raw_id)
-        if not self._tail.endswith(_ENDS):
-            return _NOTHING  # in the midst of an event: Envoy cuts it
+        if self._is_coded or not self._tail.endswith(_ENDS):
+            return _NOTHING  # in the midst of an event, maybe: Envoy cuts it
         return self._closed(b"event: message\ndata: %s\n\n" % refused(_LATE, self._raw_id).body)
 
     def _closed(self, last: bytes) -> Flow:

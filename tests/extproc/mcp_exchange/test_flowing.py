@@ -122,6 +122,16 @@ def test_in_the_midst_of_an_event_nothing_is_said() -> None:
     assert not flowing.is_over
 
 
+def test_in_what_is_coded_nothing_is_said() -> None:
+    now = [0.0]
+    flowing = answer(Talk(), now)
+    waiting = begin(flowing, {**STREAM, "content-encoding": "gzip"})
+    flowing.on_event(ResponseBody(b"\x1f\x8b\n\n", False))
+    now[0] = 2.0
+    assert awaited(waiting) == Flow()
+    assert not flowing.is_over
+
+
 @pytest.mark.parametrize("end", [b"\n\n", b"\r\n\r\n", b"\r\r"])
 def test_events_end_with_empty_lines_however_they_are_cut(end: bytes) -> None:
     now = [0.0]
