@@ -38,6 +38,11 @@ def test_so_does_the_one_of_mcp(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == "2 passed\n"
 
 
+def test_so_does_the_one_of_guards(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["test", str(EXAMPLE.parent / "guardrails.yaml")], {}) == 0
+    assert capsys.readouterr().out == "5 passed\n"
+
+
 def test_what_fails_is_named_and_the_status_says_so(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
