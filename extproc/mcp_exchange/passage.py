@@ -127,13 +127,11 @@ class Passage:
             self._own_id = requests.own_id()
             body = requests.without_meta(body)
             self._body = messages.rewritten(body, {messages.ID: self._own_id})
-        self._removed = () if is_modern else _OF_MODERN
+        self._removed: tuple[str, ...] = (CODINGS,) if is_modern else (CODINGS, *_OF_MODERN)
         if not session.id and caller.session_id:
             self._removed = (*self._removed, headers.SESSION_ID)
         self._overseen = caller.overseen((served.name,), message)
         """Guards read the answer."""
-        if self._overseen is not None or self._is_older:
-            self._removed = (*self._removed, CODINGS)
         self.keeping: Keeping | None = None
         """The result is kept."""
         self.is_over = False
@@ -149,8 +147,6 @@ class Passage:
         token = caller.tokens.get(self._served.name, "")
         if self._is_bridged:  # the client may be asked
             self.keeping = None
-        if self.keeping is not None and CODINGS not in self._removed:
-            self._removed = (*self._removed, CODINGS)
         return Direct(way, True, head, self._removed, caller.session_id, body, told, token=token)
 
     def on_response(self, event: ResponseHeaders) -> Answering:

@@ -213,6 +213,17 @@ def test_a_name_that_no_server_has_is_refused(gateway: Stack, mode: str) -> None
     tell(Ann().client(at(gateway, "pair"), mode), conversation)
 
 
+def test_answers_whose_ids_are_changed_are_asked_for_without_a_coding(
+    gateway: Stack, servers: dict[str, McpServer]
+) -> None:
+    client = RawClient(at(gateway, "pair"))
+    client.initialize()
+    servers["alpha"].forget()
+    client.call("alpha__add", {"a": 1, "b": 2}, accept_encoding="gzip")
+    (row,) = servers["alpha"].seen()
+    assert "accept-encoding" not in row["headers"]
+
+
 @pytest.mark.parametrize(("view", "server"), [("pair", "beta"), ("brittle", "gamma")])
 def test_large_answers_pass_and_hold_nobody_up(gateway: Stack, view: str, server: str) -> None:
     """In event streams, of which Envoy shows a part of a line at a time, and in JSON."""

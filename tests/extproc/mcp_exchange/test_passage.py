@@ -92,6 +92,8 @@ def test_a_stream_ends_that_has_an_event_without_end(of: Program) -> None:
 
 def test_an_answer_in_json_passes_unread(of: Program) -> None:
     one = called(of, call("b__echo"))
+    (direct,) = (each for each in one.said if isinstance(each, Direct))
+    assert "accept-encoding" in direct.remove_headers  # a stream would be read
     assert one.say(ResponseHeaders(200, "", headers=JSON)) is CONTINUE
     assert one.exchange.is_over
 
