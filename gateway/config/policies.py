@@ -298,7 +298,7 @@ class InjectionGuardBlock(GuardTermsBlock):
     """Prompt injection."""
     scope: Annotated[tuple[TextScope, ...], Field(min_length=1)] | None = None
     """Which texts it reads. Default: those that operators do not write, `user`, `tool_output`; of
-    MCP, all that servers say."""
+    MCP, all that servers say; of plain routes, all that backends answer."""
     threshold: Fraction = Decimal("0.7")
     """The score from which a text is refused, 0 to 1; lower refuses more."""
     message: Text | None = None
@@ -310,4 +310,5 @@ class InjectionGuardBlock(GuardTermsBlock):
         if self.scope is not None:
             return self.scope
         of_mcp = () if self.who.mcp is None else tuple(sorted(OF_DEFINITIONS))
-        return (TextScope.USER, TextScope.TOOL_OUTPUT, *of_mcp)
+        of_route = () if self.who.route is None else (TextScope.ASSISTANT,)
+        return (TextScope.USER, TextScope.TOOL_OUTPUT, *of_mcp, *of_route)

@@ -29,7 +29,7 @@ guardrails:
         "{type: regex, patterns: [x], phase: both, for: {route: r}}",
         "{type: secrets, phase: response, scope: [assistant], for: {route: r}}",
         "{type: secrets, action: tokenise, for: {route: r}}",
-        "{type: injection, phase: both, for: {route: open}}",
+        "{type: injection, phase: response, for: {route: open}}",
     ],
 )
 def test_guards_that_can_judge_are_taken(guard: str) -> None:
@@ -40,7 +40,10 @@ def test_guards_that_can_judge_are_taken(guard: str) -> None:
     ("guard", "path"),
     [
         ("{type: json_schema, schema: {}, for: {route: r}}", "guardrails.0.type"),
-        ("{type: injection, phase: response, for: {route: open}}", "guardrails.0"),
+        (
+            "{type: regex, patterns: [x], phase: response, scope: [user], for: {route: r}}",
+            "guardrails.0.scope",
+        ),
         (
             "{type: regex, patterns: [x], phase: both, scope: [reasoning], for: {route: r}}",
             "guardrails.0.scope",
