@@ -23,6 +23,13 @@ _MOST_IDLE = 32
 _READ_BYTES = 1 << 16
 _EVENTS = "text/event-stream"
 _CHUNK_LIMIT = 1 << 16
+ROOTS_SECONDS = 1.0
+"""How long an answer may take after the server has asked for the client's roots: some ask when it
+suits them, whatever they are asked."""
+_OF_ROOTS = b'"roots/list"'
+_OF_USERS = (b'"elicitation/create"', b'"sampling/createMessage"')
+"""Questions without which there is no answer."""
+_ASKS = "it asks something before it answers"
 
 
 _Spoken: TypeAlias = tuple[h11.Request, h11.Data, h11.EndOfMessage]
@@ -118,11 +125,11 @@ async def _answer(of: _Connection, is_clients: bool) -> Answered:
     status, headers, size = 0, dict[str, str](), 0
     pieces: list[bytes] = []
     stream: SseDecoder | None = None
+    until: float | None = None
     while True:
         event = of.state.next_event()
         if event is h11.NEED_DATA:
-            data = await of.reader.read(_READ_BYTES)
-            of.state.receive_data(data)
+            of.state.receive_data(await _read(of.reader, until))
         elif isinstance(event, h11.Response):
             status = event.status_code
             headers = {name.decode(): value.decode("latin-1") for name, value in event.headers}
@@ -133,8 +140,10 @@ async def _answer(of: _Connection, is_clients: bool) -> Answered:
                 form = _form_of(each.data)
                 if form.is_answer:
                     return Answered(status, headers, each.data)
-                if is_clients and form.is_question:
-                    raise AskedBack("it asks something before it answers")
+                if is_clients and form.question in _OF_USERS:
+                    raise AskedBack(_ASKS)
+                if is_clients and form.question == _OF_ROOTS and until is None:
+                    until = asyncio.get_running_loop().time() + ROOTS_SECONDS
         elif isinstance(event, h11.Data):
             pieces.append(bytes(event.data))
             size += len(event.data)
@@ -157,10 +166,21 @@ class _Form(msgspec.Struct):
         return self.id is not msgspec.UNSET and self.method is msgspec.UNSET
 
     @property
-    def is_question(self) -> bool:
-        """A request, other than whether anybody is there."""
-        is_request = self.id is not msgspec.UNSET and self.method is not msgspec.UNSET
-        return is_request and self.method != b'"ping"'
+    def question(self) -> bytes:
+        """The method of a request, as it is written; empty: it is none."""
+        if self.id is msgspec.UNSET or isinstance(self.method, msgspec.UnsetType):
+            return b""
+        return bytes(self.method)
+
+
+async def _read(reader: asyncio.StreamReader, until: float | None) -> bytes:
+    if until is None:
+        return await reader.read(_READ_BYTES)
+    try:
+        async with asyncio.timeout_at(until):
+            return await reader.read(_READ_BYTES)
+    except TimeoutError:
+        raise AskedBack(_ASKS) from None
 
 
 _form = msgspec.json.Decoder(_Form)

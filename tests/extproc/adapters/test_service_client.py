@@ -174,26 +174,34 @@ def event(document: str) -> bytes:
     return f"{len(data):x}\r\n".encode() + data + b"\r\n"
 
 
-STREAM = (
-    b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
-    + event('{"method":"notifications/x"}')
-    + event('{"id":1,"method":"ping"}')
-    + event('{"id":2,"method":"roots/list"}')
-    + event('{"id":7,"result":{}}')
-    + b"0\r\n\r\n"
+HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+NOTE, PING = event('{"method":"notifications/x"}'), event('{"id":1,"method":"ping"}')
+ROOTS = event('{"id":2,"method":"roots/list"}')
+ELICITATION = event('{"id":3,"method":"elicitation/create"}')
+ANSWER = event('{"id":7,"result":{}}') + b"0\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("said", "is_clients", "is_answered"),
+    [
+        (NOTE + PING + ROOTS + ANSWER, True, True),
+        (ELICITATION + ANSWER, False, True),
+        (ELICITATION + ANSWER, True, False),
+        (ROOTS, True, False),
+    ],
 )
-
-
-@pytest.mark.parametrize("is_clients", [False, True])
-def test_who_asks_a_client_back_is_not_waited_for(is_clients: bool, tmp_path: Path) -> None:
+def test_who_asks_a_client_back_is_not_waited_for(
+    said: bytes, is_clients: bool, is_answered: bool, tmp_path: Path
+) -> None:
+    """Roots are asked for by some that answer all the same."""
     asked = Asked("POST", "/mcp", (), POSTED.body, is_clients)
 
     async def run() -> None:
-        async with served(saying(STREAM), tmp_path) as (_, client):
-            if is_clients:
-                with pytest.raises(AskedBack):
-                    await client.ask("c", asked, 5)
-            else:
+        async with served(saying(HEAD + said), tmp_path) as (_, client):
+            if is_answered:
                 assert (await client.ask("c", asked, 5)).body == b'{"id":7,"result":{}}'
+                return
+            with pytest.raises(AskedBack):
+                await client.ask("c", asked, 5)
 
     asyncio.run(run())
