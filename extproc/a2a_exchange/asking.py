@@ -356,7 +356,9 @@ class Asking:
             changed = webhooks.spliced(request, body, callback)
         is_read = bool(body)
         reply = way.after_body if is_read else way.after_headers
-        turns = self._turns(found, (request.binding, request.revision))
+        turns: tuple[str, ...] = ()
+        if self._assigned is not None:
+            turns = self._assigned.turns(found, (request.binding, request.revision))
         is_first_shown = self.answer is not None and not is_read
         self.is_flowing = self.is_flowing or is_first_shown
         assert self.is_flowing or self.answer is None, "nobody would be shown the answer"
@@ -374,10 +376,6 @@ class Asking:
         said = edited(request, carried, Edit(tenant=tenant))
         self._behind, self._query, self._changed = said.path, said.query, said.body or None
         return said.body
-
-    def _turns(self, found: Found, spoken: tuple[Binding, Revision]) -> tuple[str, ...]:
-        """Who may get it, in order; empty: who was chosen alone."""
-        return () if self._assigned is None else self._assigned.turns(found, spoken)
 
     def _begin(self) -> None:
         """One of those that an agent stands for works at it from now on."""
@@ -421,7 +419,9 @@ class Asking:
             cluster = names.service_cluster(names.a2a_service(found.agent.name))
         head = (*set_headers(call, way, cluster), *hops.told(self._facts, request))
         gone = removed_headers(call, cluster)
-        turns = () if cluster else self._turns(found, (target.binding, target.revision))
+        turns: tuple[str, ...] = ()
+        if self._assigned is not None and not cluster:
+            turns = self._assigned.turns(found, (target.binding, target.revision))
         return Direct(
             way.after_body if body else way.after_headers,
             bool(body),

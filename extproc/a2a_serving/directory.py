@@ -284,7 +284,9 @@ class Directory:
         return max(again, self._wait.get(found.agent.name, 0.0))
 
     def _is_due(self, found: Found) -> bool:
-        return self._times.clock() >= self.due(found)
+        now = self._times.clock()
+        is_old = now - found.at >= found.agent.refresh_seconds
+        return is_old and now >= self._wait.get(found.agent.name, 0.0)
 
     def _ask(self, name: str, *, is_polled: bool = False) -> asyncio.Future[Found]:
         asking = self._asking.get(name)
