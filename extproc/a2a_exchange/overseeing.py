@@ -38,6 +38,8 @@ from extproc.protocols import json_spans
 from extproc.verdict import By, Deny, PolicyKind
 from gateway.a2a import Binding
 
+LARGEST_BYTES: Final = 16 << 20
+"""Of what waits for services."""
 PATIENCE_SECONDS: Final = 5.0
 """So long what an agent says after a refusal is dropped; then the answer ends without trailers."""
 _EVENTS: Final = "text/event-stream"
@@ -50,6 +52,12 @@ _CODED: Final = Deny(
     502,
     "unreadable_answer",
     "guards cannot read the answer: it has a content coding that nobody asked for",
+    by=By(PolicyKind.ANSWER),
+)
+_TOO_LARGE: Final = Deny(
+    502,
+    "answer_too_large",
+    f"more than {LARGEST_BYTES >> 20} MiB of the answer wait for guards",
     by=By(PolicyKind.ANSWER),
 )
 
@@ -97,6 +105,7 @@ class OverseenAnswer:
         "_is_begun",
         "_is_closed",
         "_is_early",
+        "_is_overrun",
         "_is_said",
         "_judges",
         "_refusal",
@@ -105,6 +114,7 @@ class OverseenAnswer:
         "_speech",
         "_trailers",
         "_waiting",
+        "_waiting_bytes",
         "is_over",
     )
 
@@ -136,6 +146,9 @@ class OverseenAnswer:
         self._in_turn = asyncio.Lock()
         self._waiting = 0
         """Parts that wait for services, or for those before them."""
+        self._waiting_bytes = 0
+        self._is_overrun = False
+        """These are too many: Envoy does not wait for those before."""
         self.is_over = False
         """Nothing of it follows that has to be read."""
 
@@ -164,8 +177,6 @@ class OverseenAnswer:
         self._judges.end()
         if isinstance(self._source, OverseenAnswer):
             self._source.close()
-        if isinstance(self._source, OverseenAnswer):
-            self._source.close()
 
     def _passed(self, found: Answering, event: ResponseHeaders | None = None) -> Answering:
         if not isinstance(found, Struct):
@@ -178,10 +189,16 @@ class OverseenAnswer:
             except StopIteration as done:
                 action: Action = done.value
                 return action
+        size = len(found.body) if isinstance(found, Flow) else 0
         self._waiting += 1
-        return self._later(work, asked)
+        self._waiting_bytes += size
+        if self._waiting_bytes > LARGEST_BYTES and not asked:
+            self._is_overrun = True
+            if isinstance(found, Flow):
+                work = self._judged(structs.replace(found, body=b""), event)
+        return self._later(work, asked, size)
 
-    async def _later(self, work: _Asking[Action], asked: Sequence[Asked]) -> Action:
+    async def _later(self, work: _Asking[Action], asked: Sequence[Asked], size: int) -> Action:
         try:
             async with self._in_turn:
                 try:
@@ -193,6 +210,7 @@ class OverseenAnswer:
                     return action
         finally:
             self._waiting -= 1
+            self._waiting_bytes -= size
 
     def _judged(self, action: Action, event: ResponseHeaders | None) -> _Asking[Action]:
         """What is done instead of that."""
@@ -244,6 +262,8 @@ class OverseenAnswer:
         """What goes on of a part."""
         if self._refusal is not None:
             return self._refused(self._refusal, flow)
+        if self._is_overrun:
+            return self._refused(_TOO_LARGE, flow)
         if self._guarded is None:
             return self._unread(flow, event)
         is_alone = event is not None and event.is_end  # headers without a body

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from extproc.a2a import grpc_frames
 from extproc.a2a.forms import protobuf
 from extproc.a2a_exchange.exchange import A2aExchange
+from extproc.a2a_exchange.overseeing import LARGEST_BYTES
 from extproc.events import (
     Action,
     ChangeHeaders,
@@ -532,6 +533,28 @@ def test_pieces_go_on_in_order_though_services_answer_later() -> None:
 
     found = asyncio.run(flow())
     assert [f"step {n}".encode() in each.body for n, each in enumerate(found)] == [True] * 3
+
+
+def test_what_waits_for_a_slow_service_is_bounded() -> None:
+    played, _ = hooked(hook=objecting("bad"))
+    exchange, _ = played.ask("/a2a/travel", send(method="SendStreamingMessage"), **V1)
+    large = sse(status("WORKING", "a" * (1 << 20)))
+
+    async def flow() -> list[Any]:
+        async def said(event: Any) -> Any:
+            found = exchange.on_event(event)
+            return await found if isinstance(found, Awaitable) else found
+
+        await said(ResponseHeaders(200, "", headers=EVENTS))
+        pieces = (ResponseBody(large, False) for _ in range(LARGEST_BYTES // len(large) + 2))
+        return await asyncio.gather(*map(said, pieces))
+
+    first, cut, *rest = asyncio.run(flow())
+    assert first.body == large
+    assert cut.is_end
+    assert b"MiB of the answer wait for guards" in cut.body
+    assert not any(each.body for each in rest)
+    assert exchange.is_over
 
 
 # --- gRPC ----------------------------------------------------------------------------------
