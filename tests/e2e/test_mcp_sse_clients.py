@@ -3,6 +3,7 @@ them, and they find the same servers."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
@@ -58,6 +59,8 @@ class Bob:
         self.url = url
         self.headers = {"authorization": f"Bearer {key}"}
         self.heard: list[Any] = []
+        self.has_changed = asyncio.Event()
+        """It has heard that lists of tools have."""
         self.steps: list[float] = []
 
     async def sample(self, _: Any, asked: Any) -> CreateMessageResult:
@@ -65,7 +68,10 @@ class Bob:
         return CreateMessageResult(role="assistant", content=loud, model="loud")
 
     async def hear(self, message: Any) -> None:
-        self.heard.append(getattr(message, "method", message))
+        said = getattr(message, "method", message)
+        self.heard.append(said)
+        if said == "notifications/tools/list_changed":
+            self.has_changed.set()
 
     async def step(self, progress: float, _total: float | None, _message: str | None) -> None:
         self.steps.append(progress)
@@ -98,6 +104,8 @@ def test_they_find_the_same_servers(gateway: Stack, path: str, prefix: str, name
         said = await session.call_tool(f"{prefix}sample", {"prompt": "quiet"})
         assert text(said) == "the model said: QUIET"
         await session.call_tool(f"{prefix}grow", {"tool": f"more_{name}"})
+        async with asyncio.timeout(10):
+            await client.has_changed.wait()  # it may come after the answer to the call
 
     client.talk(conversation)
     assert "notifications/tools/list_changed" in client.heard
